@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Makes sure that the Debian or Ubuntu packages named by purpose are there; installs what is missing where that is
+# allowed, and otherwise says what to install. Usage: system-packages.sh PURPOSE...
+set -euo pipefail
+
+need=()
+
+have_library() { ldconfig -p 2>/dev/null | grep -q "$1" || /sbin/ldconfig -p 2>/dev/null | grep -q "$1"; }
+
+for purpose in "$@"; do
+  case "$purpose" in
+    venv) # Debian's python3 comes without ensurepip
+      "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || need+=(python3-venv) ;;
+    opencv) # the two libraries that the opencv-python wheel expects from the system
+      have_library libGL.so.1 || need+=(libgl1)
+      have_library libgthread-2.0.so.0 || need+=(libglib2.0-0) ;;
+    ffprobe) # the independent witness of our own decoding and encoding
+      command -v ffprobe >/dev/null && command -v ffmpeg >/dev/null || need+=(ffmpeg) ;;
+    chromium) # plays the overlaid video
+      command -v chromium >/dev/null || need+=(chromium)
+      have_library libatomic.so.1 || need+=(libatomic1) ;; # which the driver that steers it expects
+    *) echo "system-packages.sh: unknown purpose '$purpose'" >&2; exit 2 ;;
+  esac
+done
+
+[ ${#need[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  if command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+    as_root=(sudo)
+  else
+    echo "missing system packages: ${need[*]}" >&2
+    echo "install them (apt-get install ${need[*]}) and call make again" >&2
+    exit 1
+  fi
+fi
+command -v apt-get >/dev/null || { echo "missing: ${need[*]} (Debian's names); install them and call make again" >&2; exit 1; }
+
+echo "installing system packages: ${need[*]}"
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null

@@ -1,0 +1,47 @@
+"""What holds for every test: no thread outlives it, and nothing it does leaks into the next."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+
+import cv2  # noqa: F401 - before av, and once: its import changes the environment (Qt)
+import numpy as np
+import pytest
+from hypothesis import settings
+
+LIBRARIES = ("PYTEST_", "QT_", "TORCHINDUCTOR_", "KMP_", "TRITON_")
+"""Variables that libraries set for themselves when they are first imported."""
+
+settings.register_profile("vidinfer", deadline=None, derandomize=True)  # timings decide nothing; runs repeat
+settings.load_profile("vidinfer")
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_threads() -> Iterator[None]:
+    """Fail a test that leaves a thread behind, and show where that thread is."""
+    before = set(threading.enumerate())
+    yield
+    leaked = [t for t in threading.enumerate() if t not in before and t.is_alive()]
+    frames = sys._current_frames()
+    stacks = [
+        f"{t.name}:\n{''.join(traceback.format_stack(frames[t.ident]))}"
+        for t in leaked
+        if t.ident is not None and t.ident in frames
+    ]
+    assert not leaked, "threads left behind:\n" + "\n".join(stacks or [t.name for t in leaked])
+
+
+@pytest.fixture(autouse=True)
+def _same_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Seeded generators and an unchanged environment around every test."""
+    random.seed(0)
+    np.random.seed(0)
+    environment = dict(os.environ)
+    yield
+    left = {k for k in dict(os.environ).items() ^ environment.items() if not k[0].startswith(LIBRARIES)}
+    assert not left, f"changed in the environment: {left}"
