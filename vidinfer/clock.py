@@ -1,0 +1,29 @@
+"""The only place that reads a clock."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Protocol
+
+__all__ = ["Clock", "MonotonicClock", "utc_now"]
+
+
+class Clock(Protocol):
+    """Seconds that never go backwards. Tests pass a virtual one."""
+
+    def now(self) -> float:
+        """Seconds since an arbitrary, fixed moment."""
+        ...
+
+
+class MonotonicClock:
+    """The machine's monotonic clock. Thread rule: share freely."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+
+def utc_now() -> str:
+    """The wall clock as ISO 8601 in UTC, for reports only: nothing is ever computed from it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,135 @@
+"""Results in columns: one set of arrays for a whole batch, never one object per box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Classes", "Clips", "Objects", "Results", "Segments"]
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Detected objects of ``n`` frames, ``m`` in all, those of a frame side by side, best first."""
+
+    offsets: IntArray
+    """``(n+1,)``: the objects of frame ``i`` are rows ``offsets[i]:offsets[i+1]``."""
+    boxes: FloatArray
+    """``(m, 4)``: x1, y1, x2, y2 in pixels of the displayed picture, origin top left."""
+    scores: FloatArray
+    """``(m,)`` in [0, 1]."""
+    labels: IntArray
+    """``(m,)``: indices into ``Results.categories``."""
+    masks: FloatArray | None = None
+    """``(m, h, w)`` in [0, 1], stretched over the box (28x28 for the R-CNN family)."""
+    keypoints: FloatArray | None = None
+    """``(m, k, 3)``: x, y in pixels, score."""
+
+    def __post_init__(self) -> None:
+        m = len(self.scores)
+        if self.boxes.shape != (m, 4) or self.labels.shape != (m,):
+            raise ValueError(
+                f"columns of different length: {self.boxes.shape = }, {self.scores.shape = }, "
+                f"{self.labels.shape = }; expected (m, 4), (m,), (m,)"
+            )
+        if len(self.offsets) < 1 or self.offsets[0] != 0 or self.offsets[-1] != m:
+            raise ValueError(f"offsets must run from 0 to {m}, got {self.offsets!r}")
+
+    def __len__(self) -> int:
+        """Objects in all frames together."""
+        return len(self.scores)
+
+    def rows(self, first: int, last: int) -> Objects:
+        """The frames ``[first, last)`` of the batch, as views."""
+        a, b = int(self.offsets[first]), int(self.offsets[last])
+        return Objects(
+            self.offsets[first : last + 1] - a,
+            self.boxes[a:b],
+            self.scores[a:b],
+            self.labels[a:b],
+            None if self.masks is None else self.masks[a:b],
+            None if self.keypoints is None else self.keypoints[a:b],
+        )
+
+    def select(self, keep: NDArray[np.bool_]) -> Objects:
+        """The objects where ``keep`` ``(m,)`` is true, offsets rewritten."""
+        counts = np.concatenate([[0], np.cumsum(keep)])
+        return Objects(
+            counts[self.offsets].astype(np.int64),
+            self.boxes[keep],
+            self.scores[keep],
+            self.labels[keep],
+            None if self.masks is None else self.masks[keep],
+            None if self.keypoints is None else self.keypoints[keep],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The best ``k`` classes of each of ``n`` frames, best first."""
+
+    labels: IntArray
+    """``(n, k)``: indices into ``Results.categories``."""
+    scores: FloatArray
+    """``(n, k)`` probabilities."""
+
+    def rows(self, first: int, last: int) -> Classes:
+        """The frames ``[first, last)`` of the batch, as views."""
+        return Classes(self.labels[first:last], self.scores[first:last])
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Semantic segmentation of ``n`` frames."""
+
+    class_maps: NDArray[np.uint8]
+    """``(n, h, w)``: the class of each pixel, at the model's own resolution."""
+
+    def rows(self, first: int, last: int) -> Segments:
+        """The frames ``[first, last)`` of the batch, as views."""
+        return Segments(self.class_maps[first:last])
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """Classes of windows of frames; row ``i`` belongs to the frame that closes the window."""
+
+    first_pts: IntArray
+    """``(n,)``: timestamp of the first frame of each window."""
+    last_pts: IntArray
+    """``(n,)``: timestamp of the last frame of each window."""
+    classes: Classes
+
+    def rows(self, first: int, last: int) -> Clips:
+        """The windows ``[first, last)`` of the batch, as views."""
+        return Clips(self.first_pts[first:last], self.last_pts[first:last], self.classes.rows(first, last))
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a model found in ``frames`` frames. A task fills the columns that it has."""
+
+    frames: int
+    """``n``, the frames of the batch."""
+    categories: tuple[str, ...]
+    """Names by label."""
+    objects: Objects | None = None
+    classes: Classes | None = None
+    segments: Segments | None = None
+    clips: Clips | None = None
+
+    def rows(self, first: int, last: int) -> Results:
+        """The frames ``[first, last)`` of the batch, as views."""
+        return replace(
+            self,
+            frames=last - first,
+            objects=None if self.objects is None else self.objects.rows(first, last),
+            classes=None if self.classes is None else self.classes.rows(first, last),
+            segments=None if self.segments is None else self.segments.rows(first, last),
+            clips=None if self.clips is None else self.clips.rows(first, last),
+        )

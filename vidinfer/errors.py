@@ -1,0 +1,69 @@
+"""Every error vidinfer raises on purpose.
+
+::
+
+    VidinferError
+     ├── UsageError (ValueError)        wrong option, configuration or combination of them     exit 2
+     ├── ModelUnavailable               a model or its weights cannot be had                   exit 3
+     ├── SourceError (OSError)          a source cannot be opened, or holds no video           exit 1
+     ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
+     ├── SinkError (OSError)            an output cannot be written                            exit 1
+     └── Interrupted                    the run was stopped from outside                       exit 130
+
+    RingAborted                         the other end gave up (never reaches a user)
+
+A message says what was given, what was expected and what to do, in one line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Interrupted",
+    "ModelError",
+    "ModelUnavailable",
+    "RingAborted",
+    "SinkError",
+    "SourceError",
+    "UsageError",
+    "VidinferError",
+]
+
+
+class VidinferError(Exception):
+    """Root of the tree; ``exit_status`` is what the command line returns for it."""
+
+    exit_status = 1
+
+
+class UsageError(VidinferError, ValueError):
+    """An option, a configuration file or a combination of them makes no sense."""
+
+    exit_status = 2
+
+
+class ModelUnavailable(VidinferError):
+    """A model or its weights cannot be had: no such name, no network, a file that does not fit."""
+
+    exit_status = 3
+
+
+class SourceError(VidinferError, OSError):
+    """A source cannot be opened or holds no video that can be decoded."""
+
+
+class ModelError(VidinferError, RuntimeError):
+    """The model raised, or gave results that its task does not allow."""
+
+
+class SinkError(VidinferError, OSError):
+    """An output cannot be created or written."""
+
+
+class Interrupted(VidinferError):
+    """The run was stopped from outside; what was done until then is kept."""
+
+    exit_status = 130
+
+
+class RingAborted(Exception):
+    """The other end of a ring or channel gave up: stop now, whoever aborted has the reason."""

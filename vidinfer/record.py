@@ -1,0 +1,46 @@
+"""What leaves the pipeline: batches of entries, one entry per frame or gap, in presentation order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vidinfer.detections import Results
+from vidinfer.frame import FrameStamp, Gap, Picture
+
+__all__ = ["Entry", "LabelledBatch", "Outcome"]
+
+
+class Outcome(StrEnum):
+    """What became of a frame. Each decoded frame has exactly one."""
+
+    LABELLED = "labelled"
+    DROPPED = "dropped"
+    CORRUPT = "corrupt"
+    FAILED = "failed"
+    GAP = "gap"
+    """Not a frame: a stretch that could not be decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the record."""
+
+    outcome: Outcome
+    at: FrameStamp | Gap
+    """A :class:`Gap` exactly when the outcome is ``GAP``."""
+    row: int = -1
+    """The frame's row in ``LabelledBatch.results``; -1 where the model gave none."""
+    reason: str | None = None
+    """Why, for every outcome but ``LABELLED``."""
+    picture: Picture | None = None
+    """The decoder's own frame, kept only when somebody will draw on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledBatch:
+    """Entries in presentation order with the results they point into."""
+
+    entries: Sequence[Entry]
+    results: Results

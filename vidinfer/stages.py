@@ -1,0 +1,189 @@
+"""The seams: what the pipeline asks of a source, a model, an annotator and a sink.
+
+Anyone can implement these; ``vidinfer.testing`` has scripted ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidinfer.detections import Results
+from vidinfer.frame import Frame, Gap, SourceInfo
+from vidinfer.record import Entry, LabelledBatch
+
+__all__ = ["Annotator", "Model", "ModelInfo", "ModelInput", "Sink", "Source"]
+
+
+class Source(Protocol):
+    """Something that yields frames in presentation order, with gaps where something was lost.
+
+    Thread rule: iterate and ``close`` on one thread; ``interrupt`` from any.
+    """
+
+    @property
+    def info(self) -> SourceInfo:
+        """Facts known since opening; constant."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        """Yield every displayed frame once, in presentation order, and a gap where packets were lost.
+
+        Ends at the end of the source or soon after ``interrupt``. Damage is told by ``Frame.corrupt`` and
+        :class:`Gap`, not raised; a fault that ends the source early is a last ``Gap``.
+
+        Raises:
+            SourceError: the source cannot be read at all (e.g. it vanished).
+        """
+        ...
+
+    def facts(self) -> dict[str, object]:
+        """What was found while reading, for ``run.json``: frame count, timestamps missing, size changes, …"""
+        ...
+
+    def interrupt(self) -> None:
+        """Make the iterator end after the frame it is at. Idempotent; any thread."""
+        ...
+
+    def close(self) -> None:
+        """Free the decoder. Idempotent; never while another thread iterates."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What was loaded, for records and ``run.json``."""
+
+    name: str
+    task: str
+    """``classification``, ``detection``, …"""
+    categories: tuple[str, ...]
+    """Names by label."""
+    weights: str = "none"
+    """Name of the weights, path of their file, or ``none``."""
+    weights_sha256: str | None = None
+    device: str = "cpu"
+    backend: str = "eager"
+    precision: str = "fp32"
+    why: str = ""
+    """One line: why this backend and precision."""
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """What the model wants of each frame of a source: the shape of a place in the batch, and how to fill it."""
+
+    shape: tuple[int, int, int]
+    """``(height, width, 3)`` of one place."""
+    dtype: np.dtype[Any]
+    """``uint8`` for pixels, ``float32`` for resampled pixels that torchvision does not round."""
+    prepare: Callable[[NDArray[np.uint8], NDArray[Any]], None]
+    """``prepare(rgb, place)``: write the displayed ``(H, W, 3)`` uint8 picture into ``place`` (``shape``, ``dtype``).
+
+    Called on the decoding thread, once per frame.
+    """
+
+
+class Model(Protocol):
+    """A loaded model.
+
+    Thread rule: ``predict`` on one thread; ``ModelInput.prepare`` on one other.
+    """
+
+    @property
+    def info(self) -> ModelInfo:
+        """What was loaded; constant."""
+        ...
+
+    def input_for(self, width: int, height: int) -> ModelInput:
+        """The input for frames displayed at ``width`` x ``height`` pixels."""
+        ...
+
+    def allocate(self, frames: int, spec: ModelInput) -> NDArray[Any]:
+        """A batch slot ``(frames, *spec.shape)`` of ``spec.dtype``; page-locked where the device gains by it."""
+        ...
+
+    def predict(self, batch: NDArray[Any], width: int, height: int) -> Results:
+        """Label ``batch`` ``(n, *shape)`` of frames displayed at ``width`` x ``height``; boxes come in those pixels.
+
+        Returns:
+            Results of exactly ``n`` frames; row ``i`` depends on frame ``i`` alone.
+
+        Raises:
+            ModelError: the model failed; the batch is not read any more.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free memory. Idempotent."""
+        ...
+
+
+class Annotator(Protocol):
+    """Draws results onto a picture.
+
+    Thread rule: one thread at a time.
+    """
+
+    def open(self, source: SourceInfo, model: ModelInfo) -> None:
+        """Choose sizes and colours for this source's picture size and this model's categories."""
+        ...
+
+    def draw(self, rgb: NDArray[np.uint8], entry: Entry, results: Results) -> None:
+        """Draw in place on ``rgb`` ``(height, width, 3)``, contiguous in its last two dimensions.
+
+        ``results`` holds the one frame of ``entry`` (``frames == 1``), or none (``frames == 0``) where the
+        outcome is not ``LABELLED``.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Where labelled batches go; a file appears under its final name only when complete.
+
+    Receives every entry of one source, in order. One sink object serves one source.
+
+    Thread rule: all calls on one thread, except ``abort`` after that thread has ended.
+    """
+
+    needs_pictures: bool
+    """Entries must carry their pictures."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Final names of the files this sink makes, known before ``open``."""
+        ...
+
+    def open(self, source: SourceInfo, model: ModelInfo) -> None:
+        """Create the files under temporary names beside the final ones.
+
+        Raises:
+            SinkError: not writable.
+        """
+        ...
+
+    def write(self, batch: LabelledBatch) -> None:
+        """Write the entries of ``batch``.
+
+        Raises:
+            SinkError: disk full, encoder failure, …; the sink must then be aborted.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish the files and give them their final names. Idempotent."""
+        ...
+
+    def abort(self) -> None:
+        """Remove what was written. Idempotent; never raises for a missing file."""
+        ...
+
+    def facts(self) -> Mapping[str, object]:
+        """For ``run.json``: warnings, counts, what was re-encoded or left out."""
+        ...
