@@ -1,0 +1,86 @@
+"""Names of the output files: mirrored from the sources, never colliding, never overwritten by accident."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from vidinfer.errors import SinkError, UsageError
+
+__all__ = ["OutputNames", "check_free", "check_writable", "name_outputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputNames:
+    """Where the outputs of one source go."""
+
+    labels: dict[str, Path]
+    """By format."""
+    video: Path | None
+    report: Path | None
+    """``None`` where nothing is written but standard output."""
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file, the report last: it is what says that the rest is complete."""
+        rest = (self.video, self.report)
+        return (*self.labels.values(), *(path for path in rest if path is not None))
+
+
+def name_outputs(
+    sources: Sequence[str], out: Path, formats: Sequence[str], *, video: bool
+) -> list[OutputNames]:
+    """One set of names per source, in the same order.
+
+    ``cam/clip.mp4`` becomes ``OUT/cam/clip.labels.jsonl`` and so on; sources that differ in their suffix only
+    keep it (``clip.mp4.labels.jsonl``).
+
+    Args:
+        sources: relative names of the sources, ``/`` between folders; all different.
+    """
+    stems = Counter(str(PurePosixPath(name).with_suffix("")) for name in sources)
+    named = []
+    for name in sources:
+        stem = str(PurePosixPath(name).with_suffix(""))
+        base = name if stems[stem] > 1 else stem
+        named.append(
+            OutputNames(
+                labels={f: out / f"{base}.labels.{f}" for f in formats},
+                video=out / f"{base}.annotated.mp4" if video else None,
+                report=out / f"{base}.run.json" if formats or video else None,
+            )
+        )
+    return named
+
+
+def check_writable(out: Path) -> None:
+    """Find out before any work is done that ``out`` cannot be made or written.
+
+    Raises:
+        SinkError: names the folder that is in the way.
+    """
+    folder = out
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise SinkError(f"--out {out}: {folder} is a file, not a folder; choose another folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SinkError(f"--out {out}: no permission to write in {folder}; choose another folder")
+
+
+def check_free(names: Sequence[OutputNames]) -> None:
+    """Refuse to run when an output is there already.
+
+    Raises:
+        UsageError: names the first file and how many more.
+    """
+    existing = [path for one in names for path in one.all if path.exists()]
+    if existing:
+        more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
+        raise UsageError(
+            f"output exists: {existing[0]}{more}; give --overwrite to replace it, --resume to keep finished "
+            f"sources, or another --out"
+        )

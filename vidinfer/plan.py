@@ -1,0 +1,58 @@
+"""How the machine is shared out: threads for each stage, frames for each batch, bytes for the ring."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+__all__ = [
+    "BATCH_SIZE",
+    "MEMORY_BYTES",
+    "PICTURE_BATCHES",
+    "SLOTS",
+    "ThreadPlan",
+    "batch_size_for",
+    "thread_plan",
+]
+
+BATCH_SIZE = 8
+"""Detectors gain little beyond 8 frames, and 8 keeps the first label near."""
+MEMORY_BYTES = 384 * 2**20
+"""Most memory that batch slots and pictures kept for drawing may take together."""
+SLOTS = 3
+"""One being filled, one waiting, one with the model."""
+PICTURE_BATCHES = SLOTS + 3
+"""Batches whose pictures live at one time: those of the slots, and one each leaving the model, in the channel and
+being drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPlan:
+    """Threads per stage. No library is left to take all cores."""
+
+    cores: int
+    decoder: int
+    model: int
+    encoder: int
+
+
+def thread_plan() -> ThreadPlan:
+    """Share the cores that this process may use. The model is nearly always the limit, so it may use all of them;
+    decoder and encoder get half each and yield to it by waiting on the ring."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    half = max(1, cores // 2)
+    return ThreadPlan(cores=cores, decoder=min(half, 8), model=cores, encoder=min(half, 8))
+
+
+def batch_size_for(wanted: int | None, frame_bytes: int, picture_bytes: int = 0) -> int:
+    """Frames per batch: as asked for, else ``BATCH_SIZE`` or what fits into ``MEMORY_BYTES``.
+
+    Args:
+        wanted: ``None`` for automatic.
+        frame_bytes: bytes of one place in the ring.
+        picture_bytes: bytes of one picture that is kept to be drawn on; 0 if none is.
+    """
+    if wanted is not None:
+        return wanted
+    one = SLOTS * frame_bytes + PICTURE_BATCHES * picture_bytes
+    return max(1, min(BATCH_SIZE, MEMORY_BYTES // max(1, one)))

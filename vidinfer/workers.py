@@ -1,0 +1,68 @@
+"""The only place that starts threads: they begin and end inside one ``with`` block."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from vidinfer.errors import RingAborted
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """Threads that live no longer than the block, and fail together.
+
+    The first failure (of a worker, or of the block itself) calls ``on_failure``, which must make every other
+    worker's wait end. Leaving the block joins all of them and raises what they raised, each with a note that
+    names its stage; several failures come as one ``ExceptionGroup``.
+
+    Thread rule: use from the thread that made it.
+    """
+
+    def __init__(self, on_failure: Callable[[], None]) -> None:
+        self._on_failure = on_failure
+        self._lock = threading.Lock()
+        self._failures: list[Exception] = []
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        """Run ``work`` in a thread called ``vidinfer-name``."""
+        thread = threading.Thread(target=self._guard, args=(name, work), name=f"vidinfer-{name}")
+        self._threads.append(thread)
+        thread.start()
+
+    def _guard(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except RingAborted:
+            return  # another stage gave up first and holds the reason
+        except BaseException as error:
+            failure = (
+                error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}")
+            )
+            failure.add_note(f"in stage: {name}")
+            with self._lock:
+                self._failures.append(failure)
+            self._on_failure()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._on_failure()
+        for thread in self._threads:
+            thread.join()
+        failures = list(self._failures)
+        if error is not None and not isinstance(error, RingAborted | GeneratorExit):
+            for failure in failures:
+                error.add_note(f"meanwhile: {failure!r}")
+            return
+        if len(failures) == 1:
+            raise failures[0]
+        if failures:
+            raise ExceptionGroup("several stages failed", failures)
