@@ -1,0 +1,96 @@
+"""From what was typed to the files, and the names that the outputs mirror."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vidinfer.errors import UsageError
+from vidinfer.source import expand_sources
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def names(*specs: Path | str) -> list[str]:
+    return [str(file.name) for file in expand_sources([str(spec) for spec in specs]).files]
+
+
+def only_error(spec: Path | str) -> str:
+    expanded = expand_sources([str(spec)])
+    assert expanded.files == ()
+    ((given, error),) = expanded.errors
+    assert given == str(spec)
+    assert "\n" not in str(error)
+    return str(error)
+
+
+def test_a_file_keeps_its_name_whatever_its_suffix(tmp_path: Path) -> None:
+    touch(tmp_path, "clip.dat")
+    assert names(tmp_path / "clip.dat") == ["clip.dat"]
+
+
+def test_a_folder_is_mirrored_sorted_and_only_media(tmp_path: Path) -> None:
+    touch(tmp_path, "b.mp4", "a.MOV", "notes.txt", "sub/deep/c.mkv", "sub/d.png", ".hidden.mp4", ".git/e.mp4")
+    assert names(tmp_path) == ["a.MOV", "b.mp4", "sub/d.png", "sub/deep/c.mkv"]
+
+
+def test_a_glob_is_relative_to_what_it_spells_out(tmp_path: Path) -> None:
+    touch(tmp_path, "day1/a.mp4", "day2/a.mp4", "day2/notes.txt", "day2/x/b.mp4")
+    assert names(tmp_path / "day*" / "*.mp4") == ["day1/a.mp4", "day2/a.mp4"]
+    assert names(tmp_path / "day2" / "*") == ["a.mp4"]
+    assert names(tmp_path / "**" / "*.mp4") == ["day1/a.mp4", "day2/a.mp4", "day2/x/b.mp4"]
+
+
+def test_a_file_that_is_named_like_a_glob(tmp_path: Path) -> None:
+    touch(tmp_path, "clip[1].mp4")
+    assert names(tmp_path / "clip[1].mp4") == ["clip[1].mp4"]
+
+
+def test_each_file_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "b.mp4")
+    assert names(tmp_path / "b.mp4", tmp_path, tmp_path / "*.mp4") == ["b.mp4", "a.mp4"]
+
+
+def test_equal_names_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "x/1/a.mp4", "y/1/a.mp4", "y/2/b.mp4")
+    got = names(tmp_path / "x/1/a.mp4", tmp_path / "y/1/a.mp4", tmp_path / "y/2/b.mp4")
+    assert got == ["x/1/a.mp4", "y/1/a.mp4", "b.mp4"]
+    folders = names(tmp_path / "x", tmp_path / "y")
+    assert folders == ["x/1/a.mp4", "y/1/a.mp4", "2/b.mp4"]
+
+
+def test_one_bad_does_not_stop_the_rest(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4")
+    expanded = expand_sources([str(tmp_path / "gone.mp4"), str(tmp_path / "a.mp4")])
+    assert [file.path.name for file in expanded.files] == ["a.mp4"]
+    assert [given for given, _ in expanded.errors] == [str(tmp_path / "gone.mp4")]
+
+
+def test_what_comes_to_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, "docs/readme.txt")
+    assert "no such file" in only_error(tmp_path / "gone.mp4")
+    assert "without media" in only_error(tmp_path / "docs")
+    assert "no media file matches" in only_error(tmp_path / "*.mp4")
+
+
+@pytest.mark.parametrize(
+    "spec", ["rtsp://cam/1", "http://host/a.mp4", "udp://@:1234", "camera:0", "/dev/video0", "-"]
+)
+def test_live_streams_are_not_in_this_version(spec: str) -> None:
+    with pytest.raises(UsageError, match="live streams are not in this version"):
+        expand_sources([spec])
+
+
+def test_what_an_earlier_run_drew_into_the_same_folder_is_no_source(tmp_path: Path) -> None:
+    for name in ("clip.mp4", "clip.annotated.mp4", "clip.run.json", "mine.annotated.mp4"):
+        (tmp_path / name).touch()
+    for spec in (str(tmp_path), str(tmp_path / "*")):
+        assert [f.path.name for f in expand_sources([spec]).files] == ["clip.mp4", "mine.annotated.mp4"]
+    (named,) = expand_sources([str(tmp_path / "clip.annotated.mp4")]).files
+    assert named.path.name == "clip.annotated.mp4"

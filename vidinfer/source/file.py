@@ -1,0 +1,131 @@
+"""A media file as a source: every displayed frame once, in presentation order, at the container's own time."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from itertools import chain
+from pathlib import Path
+
+from av.video.frame import PictureType, VideoFrame
+
+from vidinfer.errors import SourceError
+from vidinfer.frame import Frame, FrameStamp, Gap, SourceInfo
+from vidinfer.source.container import choose_video, open_container
+from vidinfer.source.decode import Decoded, Decoder
+from vidinfer.source.describe import describe
+from vidinfer.source.found import Found
+from vidinfer.source.orientation import Orientation, orientation_of
+from vidinfer.source.picture import Converter, DecodedPicture
+
+__all__ = ["FileSource"]
+
+
+class FileSource:
+    """Decodes one regular file with FFmpeg.
+
+    ``pts`` is the frame's own; for AVI with B-frames, which stores none, see :class:`ChunkTimes`; ``None`` where
+    FFmpeg knows none (e.g. a bare H.264 stream). Frames hidden by an edit list are not displayed and so are not
+    given out, as in every player. Frames of another size than the first are scaled to the first.
+
+    Thread rule: iterate (once) and ``close`` on one thread; ``interrupt`` from any.
+    """
+
+    def __init__(self, path: Path, *, name: str, threads: int) -> None:
+        """Open ``path`` and decode up to its first frame; ``threads`` is the most the decoder may use, at least 1.
+
+        Raises:
+            SourceError: it cannot be read, or holds no video that can be decoded.
+        """
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}")
+        self._stop = threading.Event()
+        self._converter = Converter()
+        self._found = Found()
+        self._gaps = 0
+        self._container = open_container(path)
+        try:
+            stream = choose_video(self._container, path)
+            self._decoder = Decoder(path, self._container, stream, threads, self._stop.is_set)
+            self._items = iter(self._decoder)
+            ahead, first = self._read_ahead(path)
+            self._orientation = orientation_of(first)
+            self._rotation = first.rotation
+            self._info = describe(path, name, self._container, stream, first, self._orientation)
+        except BaseException:
+            self._container.close()  # the rest goes with this object, which nobody gets to see
+            raise
+        self._ahead = ahead
+        self._events = self._read()
+
+    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap], VideoFrame]:
+        ahead: deque[Decoded | Gap] = deque()
+        for item in self._items:
+            ahead.append(item)
+            if isinstance(item, Decoded):
+                return ahead, item.frame
+        why = next((item.reason for item in ahead if isinstance(item, Gap)), "it holds none")
+        raise SourceError(f"{path}: no frame of its video can be decoded ({why}); take an undamaged copy")
+
+    @property
+    def info(self) -> SourceInfo:
+        """Facts known since opening; constant."""
+        return self._info
+
+    def __iter__(self) -> Iterator[Frame | Gap]:
+        """The frames and gaps that are left; there is one reading of a file, shared by all its iterators."""
+        return self._events
+
+    def _read(self) -> Generator[Frame | Gap]:
+        ahead = self._ahead
+        for item in chain((ahead.popleft() for _ in range(len(ahead))), self._items):
+            if self._stop.is_set():
+                return
+            if isinstance(item, Gap):
+                self._gaps += 1
+                yield item
+            else:
+                yield self._frame(*item)
+
+    def _frame(self, frame: VideoFrame, pts: int | None, corrupt: bool) -> Frame:
+        orientation = self._orientation
+        if frame.rotation != self._rotation:
+            orientation = orientation_of(frame)
+        stamp = FrameStamp(
+            index=self._found.frames,
+            pts=pts,
+            time_base=self._info.time_base,
+            duration=frame.duration or None,
+            keyframe=frame.key_frame,
+        )
+        size = orientation.size(frame.width, frame.height)
+        self._found.frame(pts, size, corrupt=corrupt, b_frame=frame.pict_type == PictureType.B)
+        return Frame(stamp, self._picture(frame, orientation), corrupt)
+
+    def _picture(self, frame: VideoFrame, orientation: Orientation) -> DecodedPicture:
+        return DecodedPicture(frame, self._converter, orientation, self._info.width, self._info.height)
+
+    def facts(self) -> dict[str, object]:
+        """What was found so far: frames, timestamps, damage, size changes; ready for JSON."""
+        return self._found.as_dict() | {
+            "gaps": self._gaps,
+            "packets": self._decoder.packets,
+            "packets_lost": self._decoder.packets_lost,
+            "packets_refused": self._decoder.errors,
+            "packets_without_frame": self._decoder.silent,
+            "pts_from_chunk_times": self._decoder.pts_from_chunks,
+        }
+
+    def interrupt(self) -> None:
+        """Make the iterator end after the frame it is at. Idempotent; any thread."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Free the decoder. Idempotent; frames already given out stay good."""
+        self._stop.set()
+        self._events.close()
+        self._items.close()
+        self._ahead.clear()
+        self._decoder.close()
+        self._container.close()
