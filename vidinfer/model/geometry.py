@@ -1,0 +1,95 @@
+"""What a detection model does to a picture of a given size before its network sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+
+from vidinfer.model.resample import BilinearResampler
+from vidinfer.stages import ModelInput
+
+__all__ = ["DetectionInput", "Geometry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Sizes as ``(height, width)`` for one size of source."""
+
+    source: tuple[int, int]
+    content: tuple[int, int]
+    """After resampling."""
+    padded: tuple[int, int]
+    """What the network sees: ``content``, and zeros on the right and below."""
+
+    @property
+    def early(self) -> bool:
+        """The resampled float32 picture is smaller than the uint8 original: resample on the decoding side."""
+        return 4 * self.content[0] * self.content[1] < self.source[0] * self.source[1]
+
+
+class DetectionInput:
+    """The input rule of a torchvision detection model, for whole batches of one size.
+
+    Thread rule: share freely; it holds nothing that changes.
+    """
+
+    def __init__(self, transform: GeneralizedRCNNTransform, device: torch.device) -> None:
+        self._transform = transform
+        self._device = device
+        self._mean = torch.tensor(transform.image_mean, device=device).view(3, 1, 1)
+        self._std = torch.tensor(transform.image_std, device=device).view(3, 1, 1)
+
+    def geometry(self, width: int, height: int) -> Geometry:
+        """Asks torchvision's own code, with a picture that has a shape and no pixels."""
+        picture = torch.empty(3, height, width, device="meta")
+        resized, _ = self._transform.resize(picture)
+        padded = self._transform.batch_images([resized], size_divisible=self._transform.size_divisible)
+        return Geometry(
+            source=(height, width),
+            content=(int(resized.shape[-2]), int(resized.shape[-1])),
+            padded=(int(padded.shape[-2]), int(padded.shape[-1])),
+        )
+
+    def model_input(self, geometry: Geometry) -> ModelInput:
+        """How to fill a place: with the network's own pixels (float32), or with the picture as it is (uint8)."""
+        if geometry.early:
+            mean, std = self._transform.image_mean, self._transform.image_std
+            resample = BilinearResampler(geometry.source, geometry.content, mean, std)
+            return ModelInput((*geometry.content, 3), np.dtype(np.float32), resample)
+        return ModelInput((*geometry.source, 3), np.dtype(np.uint8), _copy)
+
+    def network_input(self, batch: Tensor, geometry: Geometry) -> Tensor:
+        """From filled places ``(n, h, w, 3)`` to ``(n, 3, *padded)``: normalised, resampled, padded with zeros."""
+        pixels = batch.permute(0, 3, 1, 2)  # NHWC seen as NCHW: channels_last without a copy
+        if geometry.early and geometry.padded == geometry.content:
+            return pixels
+        height, width = geometry.content
+        out = torch.zeros((len(batch), 3, *geometry.padded), device=self._device)
+        out = out.contiguous(memory_format=torch.channels_last)
+        inner = out[:, :, :height, :width]
+        if geometry.early:
+            inner.copy_(pixels)
+            return out
+        # A CPU takes large pictures one by one: a float copy of the whole batch would only leave its cache.
+        step = 1 if self._device.type == "cpu" else len(batch)
+        for first in range(0, len(batch), step):
+            inner[first : first + step] = self._resampled(pixels[first : first + step], geometry)
+        return out
+
+    def _resampled(self, pixels: Tensor, geometry: Geometry) -> Tensor:
+        """Torchvision's steps in torchvision's order and layout."""
+        x = pixels.contiguous().float().div_(255.0).sub_(self._mean).div_(self._std)
+        if tuple(x.shape[-2:]) == geometry.content:
+            return x
+        return interpolate(x, size=geometry.content, mode="bilinear", align_corners=False)
+
+
+def _copy(rgb: NDArray[np.uint8], place: NDArray[Any]) -> None:
+    np.copyto(place, rgb)

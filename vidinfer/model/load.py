@@ -1,0 +1,59 @@
+"""``load_model``: from a name and options to a model that is ready to label. torch is loaded here, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vidinfer.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidinfer.stages import Model
+
+__all__ = ["load_model"]
+
+
+def load_model(
+    name: str,
+    *,
+    weights: str = "DEFAULT",
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+    score_threshold: float = 0.5,
+    top_k: int = 5,
+    classes: Sequence[str] | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Model:
+    """Load a model.
+
+    Args:
+        name: a torchvision builder for classification or detection, or ``demo``.
+        weights: one of the builder's weights by name, a file (``.pth``, ``.pt``, ``.safetensors``), or ``none``
+            for random numbers, the same in every run.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: ``auto`` or ``eager``.
+        precision: ``auto`` or ``fp32``.
+        score_threshold: detections below it are not reported; 0 to 1. Set in the model itself, so it also lowers
+            the model's own threshold.
+        top_k: classes per frame of a classifier, at least 1.
+        classes: names to report; ``None`` for all.
+        threads: of torch during ``predict``; ``None`` for what torch uses on this thread.
+        progress: show a bar on stderr while weights are downloaded.
+
+    Raises:
+        UsageError: an option that makes no sense, or a class that the model does not have.
+        ModelUnavailable: no such model, or its weights cannot be had or do not fit.
+    """
+    if not 0.0 <= score_threshold <= 1.0:
+        raise UsageError(f"score threshold must be between 0 and 1, got {score_threshold}")
+    if top_k < 1:
+        raise UsageError(f"top k must be at least 1, got {top_k}")
+    from vidinfer.model.assemble import Reporting, assemble
+    from vidinfer.model.execution import choose_execution
+    from vidinfer.model.network import network_for
+
+    execution = choose_execution(device, backend, precision, threads)
+    loaded = network_for(name, weights, progress=progress)
+    return assemble(loaded, execution, Reporting(score_threshold, top_k, classes))
