@@ -1,0 +1,214 @@
+"""The life of a label file, the same for every format: open, write batches, close or abort."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from vidinfer.errors import SinkError
+from vidinfer.frame import SourceInfo
+from vidinfer.record import LabelledBatch
+from vidinfer.sink.atomic import PartialFile, output_error
+from vidinfer.sink.rows import Findings, Kind, find, kind_of
+from vidinfer.stages import ModelInfo
+
+__all__ = ["LabelFileSink", "LabelStreamSink", "LabelWriter", "WriterFactory"]
+
+
+class LabelWriter(Protocol):
+    """Writes the records of one source in one format."""
+
+    def write(self, batch: LabelledBatch, found: Findings) -> None:
+        """Append the records of ``batch``, whose findings are ``found``."""
+        ...
+
+    def finish(self) -> None:
+        """Append what the format wants at its end."""
+        ...
+
+    def discard(self) -> None:
+        """Let go; what was written does not matter any more."""
+        ...
+
+
+WriterFactory = Callable[[BinaryIO, SourceInfo, ModelInfo], LabelWriter]
+
+
+class _Counts:
+    """What went through a sink."""
+
+    def __init__(self) -> None:
+        self._records = self._findings = self._not_finite = 0
+        self._left_out: set[str] = set()
+
+    def add(self, batch: LabelledBatch, found: Findings) -> None:
+        self._records += len(batch.entries)
+        self._findings += len(found.labels)
+        self._not_finite += found.not_finite
+        if (objects := batch.results.objects) is not None:
+            self._left_out |= {name for name in ("masks", "keypoints") if getattr(objects, name) is not None}
+
+    def facts(self) -> dict[str, object]:
+        warnings = [f"{name} are not written by this version, boxes are" for name in sorted(self._left_out)]
+        if self._not_finite:
+            warnings.append(
+                f"{self._not_finite} coordinates or scores were not finite; they are written as missing"
+            )
+        return {"records": self._records, "findings": self._findings} | (
+            {"warnings": warnings} if warnings else {}
+        )
+
+
+class LabelFileSink:
+    """One label file. A :class:`vidinfer.stages.Sink`; its thread rule holds."""
+
+    needs_pictures = False
+
+    def __init__(self, path: Path, name: str, writer: WriterFactory, *, overwrite: bool = False) -> None:
+        """``name`` is that of the format; ``overwrite`` replaces a file of that path, at the end."""
+        self._path = path
+        self._name = name
+        self._make_writer = writer
+        self._overwrite = overwrite
+        self._counts = _Counts()
+        self._kind: Kind = "objects"
+        self._file: PartialFile | None = None
+        self._writer: LabelWriter | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self._path,)
+
+    def open(self, source: SourceInfo, model: ModelInfo) -> None:
+        """Create the file under a temporary name.
+
+        Raises:
+            SinkError: not writable, there already, or a task without a record.
+        """
+        self._kind = kind_of(model.task)  # before there is a file to remove again
+        self._file = PartialFile(self._path, overwrite=self._overwrite)
+        try:
+            self._writer = self._make_writer(self._file.file, source, model)
+        except OSError as error:
+            self._file.abort()
+            raise output_error(self._path, error) from error
+
+    def write(self, batch: LabelledBatch) -> None:
+        """Append the records of ``batch``.
+
+        Raises:
+            SinkError: disk full, …
+        """
+        if self._writer is None:
+            raise SinkError(f"{self._path} is written before it is opened")
+        try:
+            found = find(batch.results, self._kind)
+            self._writer.write(batch, found)
+        except SinkError:
+            raise
+        except OSError as error:
+            raise output_error(self._path, error) from error
+        self._counts.add(batch, found)
+
+    def close(self) -> None:
+        """Finish the file and give it its final name.
+
+        Raises:
+            SinkError: disk full, …; ``abort`` must follow.
+        """
+        if self._file is None or self._writer is None:
+            return
+        try:
+            self._writer.finish()
+        except OSError as error:
+            raise output_error(self._path, error, "finish") from error
+        self._file.commit()
+        self._writer = None
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.discard()
+        if self._file is not None:
+            self._file.abort()
+
+    def facts(self) -> Mapping[str, object]:
+        """Records (frames and gaps) and findings written."""
+        return {"format": self._name, **self._counts.facts()}
+
+
+class LabelStreamSink:
+    """Records on standard output as they are made, for pipes. A :class:`vidinfer.stages.Sink`; its thread rule holds.
+
+    A reader that goes away (``| head``) is no fault: ``on_reader_gone`` is called once, on the writing thread, and
+    what comes after is left out.
+    """
+
+    needs_pictures = False
+    paths: tuple[Path, ...] = ()
+
+    def __init__(
+        self,
+        name: str,
+        writer: WriterFactory,
+        *,
+        stream: BinaryIO | None = None,
+        on_reader_gone: Callable[[], None] | None = None,
+    ) -> None:
+        """``stream`` is standard output unless given; it stays open."""
+        self._name = name
+        self._make_writer = writer
+        self._stream = sys.stdout.buffer if stream is None else stream
+        self._on_reader_gone = on_reader_gone
+        self._counts = _Counts()
+        self._kind: Kind = "objects"
+        self._writer: LabelWriter | None = None
+        self._gone = False
+
+    def open(self, source: SourceInfo, model: ModelInfo) -> None:
+        """Begin; nothing is written yet.
+
+        Raises:
+            SinkError: a task without a record.
+        """
+        self._kind = kind_of(model.task)
+        self._writer = self._make_writer(self._stream, source, model)
+
+    def write(self, batch: LabelledBatch) -> None:
+        """Write the records of ``batch`` and flush them.
+
+        Raises:
+            SinkError: the other end of standard output is a full disk or the like.
+        """
+        if self._writer is None:
+            raise SinkError("standard output is written before it is opened")
+        if self._gone:
+            return
+        found = find(batch.results, self._kind)
+        try:
+            self._writer.write(batch, found)
+            self._stream.flush()
+        except BrokenPipeError:
+            self._gone = True
+            if self._on_reader_gone is not None:
+                self._on_reader_gone()
+        except OSError as error:
+            raise output_error(Path("standard output"), error) from error
+        else:
+            self._counts.add(batch, found)
+
+    def close(self) -> None:
+        """End; the stream stays open."""
+        self._writer = None
+
+    def abort(self) -> None:
+        """End; what was written cannot be taken back."""
+        self._writer = None
+
+    def facts(self) -> Mapping[str, object]:
+        """Records (frames and gaps) and findings written, and whether the reader went away."""
+        return {"format": self._name, **self._counts.facts(), "reader_gone": self._gone}

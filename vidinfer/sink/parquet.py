@@ -1,0 +1,186 @@
+"""Parquet: the same flat rows as CSV (one per finding, one for each frame or gap without any), typed.
+
+Text columns are dictionary-encoded, scores and coordinates 32-bit floats, ``frame`` and ``pts`` 64-bit integers;
+missing is null. The key ``vidinfer`` of the schema's metadata holds a JSON object: source facts, model facts and the
+categories by label. One frame's rows stand together: ``SELECT label, count(*) FROM 'x.parquet' WHERE label IS NOT
+NULL GROUP BY label`` counts findings, ``count(DISTINCT frame)`` counts frames.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from vidinfer.frame import SourceInfo
+from vidinfer.record import LabelledBatch
+from vidinfer.sink.rows import (
+    BOX,
+    Findings,
+    Kind,
+    Spans,
+    columns_of,
+    entry_columns,
+    kind_of,
+    ratio,
+    spread,
+    utf8,
+)
+from vidinfer.stages import ModelInfo
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ParquetWriter"]
+
+ROW_GROUP = 1 << 16
+"""Rows held in memory before they are written: a few MiB."""
+
+
+class ParquetWriter:
+    """Writes the rows of one source in row groups of bounded size."""
+
+    def __init__(self, file: BinaryIO, source: SourceInfo, model: ModelInfo) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._pa = pa
+        self._kind: Kind = kind_of(model.task)
+        self._source = utf8(source.name)
+        self._names = [utf8(name) for name in model.categories]
+        self._schema = _schema(self._kind, source, model)
+        self._file = _Discardable(file)
+        self._writer = pq.ParquetWriter(pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd")
+        self._waiting: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: LabelledBatch, found: Findings) -> None:
+        """Take the rows of ``batch``; whole row groups are written."""
+        if not batch.entries:
+            return
+        self._waiting.append(self._record_batch(batch, found))
+        self._rows += self._waiting[-1].num_rows
+        if self._rows >= ROW_GROUP:
+            self._write_waiting()
+
+    def finish(self) -> None:
+        """Write the last rows and the footer."""
+        if self._rows:
+            self._write_waiting()
+        self._writer.close()
+
+    def discard(self) -> None:
+        """Let the library finish into nothing; it would otherwise try so when it is collected."""
+        self._waiting.clear()
+        self._file.discard()
+        self._writer.close()
+
+    def _write_waiting(self) -> None:
+        table = self._pa.Table.from_batches(self._waiting, self._schema)
+        self._waiting.clear()
+        self._rows = 0
+        self._writer.write_table(table, row_group_size=ROW_GROUP)
+
+    def _record_batch(self, batch: LabelledBatch, found: Findings) -> pa.RecordBatch:
+        pa = self._pa
+        spans = spread(batch.entries, found.offsets)
+        entry = pa.array(spans.entry)
+        columns: dict[str, Any] = {
+            name: pa.array(values, _plain(self._schema.field(name).type)).take(entry)
+            for name, values in entry_columns(batch.entries).items()
+        }
+        columns["source"] = pa.repeat(self._source, len(spans.entry))
+        columns |= self._finding_columns(spans, found)
+        arrays = []
+        for field in self._schema:
+            column = columns[field.name]
+            arrays.append(column if column.type == field.type else column.cast(field.type))
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+    def _finding_columns(self, spans: Spans, found: Findings) -> dict[str, Any]:
+        pa = self._pa
+        labels, missing = spans.take(found.labels)
+        columns = {
+            "label_id": pa.array(labels.astype(np.int32), mask=missing),
+            "label": pa.DictionaryArray.from_arrays(
+                pa.array(labels.astype(np.int32), mask=missing), pa.array(self._names, pa.string())
+            ),
+            "score": _floats(pa, *spans.take(found.scores)),
+        }
+        if found.boxes is not None:
+            columns |= {name: _floats(pa, *spans.take(found.boxes[:, i])) for i, name in enumerate(BOX)}
+        return columns
+
+
+def _floats(pa: Any, values: Any, missing: Any) -> Any:
+    return pa.array(values.astype(np.float32), mask=missing)
+
+
+def _plain(kind: Any) -> Any:
+    """The type of the values of a dictionary-encoded column."""
+    return getattr(kind, "value_type", kind)
+
+
+def _schema(kind: Kind, source: SourceInfo, model: ModelInfo) -> pa.Schema:
+    import pyarrow as pa
+
+    text = pa.dictionary(pa.int32(), pa.string())
+    types = {
+        **dict.fromkeys(("source", "time_base", "outcome", "reason", "label"), text),
+        **dict.fromkeys(("frame", "pts", "first_pts", "last_pts", "packets"), pa.int64()),
+        **dict.fromkeys(("score", *BOX), pa.float32()),
+        "time": pa.float64(),
+        "label_id": pa.int32(),
+    }
+    facts = json.dumps(_facts(source, model), allow_nan=False, default=str)
+    fields = [
+        pa.field(name, types[name], nullable=name not in ("source", "time_base", "outcome"))
+        for name in columns_of(kind)
+    ]
+    return pa.schema(fields, metadata={"vidinfer": facts})
+
+
+def _facts(source: SourceInfo, model: ModelInfo) -> dict[str, object]:
+    return {
+        "source": {
+            "name": utf8(source.name),
+            "width": source.width,
+            "height": source.height,
+            "time_base": ratio(source.time_base),
+        },
+        "model": {
+            "name": model.name,
+            "task": model.task,
+            "weights": model.weights,
+            "weights_sha256": model.weights_sha256,
+            "device": model.device,
+            "backend": model.backend,
+            "precision": model.precision,
+            "categories": [utf8(name) for name in model.categories],
+        },
+    }
+
+
+class _Discardable:
+    """A file for writing whose later content can be declared worthless."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._worthless = False
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        if not self._worthless:
+            self._file.write(data)
+        return size
+
+    def flush(self) -> None:
+        """Nothing: whoever owns the file flushes it."""
+
+    def close(self) -> None:
+        """The file stays open: it is not ours."""
+
+    def discard(self) -> None:
+        self._worthless = True

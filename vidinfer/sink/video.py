@@ -1,0 +1,159 @@
+"""The overlaid video: H.264 and the source's sound in MP4, on the source's own clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from vidinfer.errors import SinkError
+from vidinfer.frame import Gap, Picture, SourceInfo
+from vidinfer.record import LabelledBatch
+from vidinfer.sink.atomic import PartialFile, output_error
+from vidinfer.sink.mp4 import Mp4File
+from vidinfer.stages import Annotator, ModelInfo
+
+__all__ = ["VideoSink"]
+
+_LARGEST = 16384
+"""Pixels a side that x264 encodes."""
+
+
+class VideoSink:
+    """Writes the annotated pictures and the source's sound. A :class:`vidinfer.stages.Sink`; its thread rule holds.
+
+    Times are the source's own, exactly, unless it starts before 0 or more than ten seconds after: then pictures and
+    sound are moved by the same amount, which ``facts`` tells.
+    """
+
+    needs_pictures = True
+
+    def __init__(
+        self,
+        path: Path,
+        annotator: Annotator,
+        *,
+        preset: str = "veryfast",
+        crf: float = 23,
+        threads: int = 0,
+        overwrite: bool = False,
+    ) -> None:
+        """``preset``, ``crf`` (0 to 51, smaller is better and larger) and ``threads`` (0: its choice) are x264's.
+
+        ``overwrite`` replaces a file of that path, once the new one is complete.
+        """
+        self._path = path
+        self._annotator = annotator
+        self._preset, self._crf, self._threads = preset, crf, threads
+        self._overwrite = overwrite
+        self._partial: PartialFile | None = None
+        self._file: Mp4File | None = None
+        self._without_picture = 0
+        self._done = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self._path,)
+
+    def open(self, source: SourceInfo, model: ModelInfo) -> None:
+        """Create the file under a temporary name, open the encoder and look for the source's sound.
+
+        Raises:
+            SinkError: not writable, there already, or a size that H.264 does not have.
+        """
+        if max(source.width, source.height) > _LARGEST:
+            raise SinkError(
+                f"cannot create {self._path}: pictures of {source.width}x{source.height} pixels, and H.264 ends "
+                f"at {_LARGEST} a side; leave out --video for this source"
+            )
+        self._annotator.open(source, model)
+        self._partial = PartialFile(self._path, overwrite=self._overwrite)
+        try:
+            with self._failing("create"):
+                self._file = Mp4File(
+                    self._partial.path, source, preset=self._preset, crf=self._crf, threads=self._threads
+                )
+        except BaseException:
+            self._partial.abort()
+            raise
+
+    def write(self, batch: LabelledBatch) -> None:
+        """Draw on and encode each frame of ``batch`` that has a picture.
+
+        Raises:
+            SinkError: disk full, encoder failure, …
+        """
+        file = self._file
+        if file is None:
+            raise SinkError(f"{self._path} is written before it is opened")
+        for entry in batch.entries:
+            if isinstance(entry.at, Gap):
+                file.timeline.pass_over(entry.at)
+            elif entry.picture is None:
+                self._without_picture += 1
+            else:
+                rgb = drawable(entry.picture)
+                row = max(entry.row, 0)
+                self._annotator.draw(rgb, entry, batch.results.rows(row, row + (entry.row >= 0)))
+                with self._failing("write"):
+                    file.add(entry.at, rgb)
+
+    def close(self) -> None:
+        """Finish the file, read it back and give it its final name. Without any frame there is no file.
+
+        Raises:
+            SinkError: disk full, or what was written is not what was meant to be; ``abort`` must follow.
+        """
+        if self._done or self._file is None or self._partial is None:
+            return
+        if self._file.frames == 0:
+            self.abort()
+            return
+        with self._failing("finish"):
+            self._file.finish(self._path)
+        self._partial.commit()
+        self._done = True
+
+    def abort(self) -> None:
+        """Remove what was written and free the encoder."""
+        if self._done:
+            return
+        self._done = True
+        if self._file is not None:
+            self._file.abort()
+        if self._partial is not None:
+            self._partial.abort()
+
+    def facts(self) -> Mapping[str, object]:
+        """Frames, form of the file, what became of the sound, and warnings."""
+        if self._file is None:
+            return {"format": "mp4", "frames": 0, "warnings": []}
+        warnings = self._file.warnings()
+        if self._without_picture:
+            warnings.append(f"frames without a picture, missing in the video: {self._without_picture}")
+        if self._file.frames == 0:
+            warnings.append("there was no frame to show, so no video was written")
+        return {"format": "mp4", "frames": self._file.frames, **self._file.facts(), "warnings": warnings}
+
+    @contextmanager
+    def _failing(self, doing: str) -> Iterator[None]:
+        """Turn what FFmpeg and the system raise into one line for the user."""
+        try:
+            yield
+        except SinkError:
+            raise
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise output_error(self._path, error, doing) from error
+
+
+def drawable(picture: Picture) -> NDArray[np.uint8]:
+    """The picture as an array that OpenCV and FFmpeg take as it is."""
+    rgb = picture.rgb()
+    if rgb.strides[1:] != (3, 1) or not rgb.flags.writeable:
+        rgb = np.array(rgb, order="C")
+    return rgb
