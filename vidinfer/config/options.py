@@ -1,0 +1,155 @@
+"""The table of options: the one place that knows their names, types, limits and words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vidinfer.config import values
+from vidinfer.config.values import Reader
+from vidinfer.errors import UsageError
+
+__all__ = ["GROUPS", "OPTIONS", "Group", "Option", "nearest"]
+
+Group = Literal["model", "speed", "selection", "output", "messages"]
+
+GROUPS: dict[Group, str] = {
+    "model": "what to run",
+    "speed": "how to run it",
+    "selection": "which frames",
+    "output": "what to write",
+    "messages": "what to say",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a run."""
+
+    name: str
+    """As an attribute of ``RunConfig``; flags and files write ``-`` for ``_``."""
+    group: Group
+    help: str
+    reader: Reader
+    metavar: str | None = None
+    """``None`` for a switch."""
+    default: str | None = None
+    """As shown in the help."""
+    short: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """``--score-threshold``."""
+        return "--" + self.name.replace("_", "-")
+
+    def read(self, value: object, origin: str | None = None) -> Any:
+        """The value in its Python type.
+
+        Args:
+            origin: how the user knows the option: a flag, or a file with its line.
+
+        Raises:
+            UsageError: what was given and what was expected.
+        """
+        try:
+            return self.reader(value)
+        except ValueError as error:
+            given = value if isinstance(value, str) else repr(value)
+            raise UsageError(f"{origin or self.name} {given or repr(given)}: expected {error}") from None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean X?`` or nothing."""
+    candidates = list(known)
+    # Before what is merely alike: swapped letters (modle is model, not mode) and names cut short.
+    close = [name for name in candidates if sorted(name) == sorted(word)]
+    close += [name for name in candidates if name.startswith(word) and len(word.strip("-")) > 2]
+    close += difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+_ONE_OR_MORE = values.integer(1)
+
+_TABLE = (
+    Option(
+        "model", "model",
+        "a torchvision builder name (see `vidinfer models`), or demo: bundled, needs no download",
+        values.text, "NAME", "ssdlite320_mobilenet_v3_large",
+    ),
+    Option(
+        "weights", "model",
+        "a torchvision weights name, a local file, or none (random, seeded: for testing)",
+        values.text, "W", "DEFAULT",
+    ),
+    Option(
+        "score_threshold", "model", "leave out detections that score below X",
+        values.number(0, 1), "X", "0.5",
+    ),
+    Option("top_k", "model", "classes per frame, classification", _ONE_OR_MORE, "N", "5"),
+    Option(
+        "classes", "model", "report only these classes, by name",
+        values.optional("all", values.names), "A,B", "all",
+    ),
+    Option("device", "speed", "auto, cpu, cuda or cuda:N", values.text, "D", "auto"),
+    Option("backend", "speed", "auto or eager", values.text, "B", "auto"),
+    Option(
+        "precision", "speed", "auto, fp32, bf16, fp16 or int8",
+        values.choice("auto", "fp32", "bf16", "fp16", "int8"), "P", "auto",
+    ),
+    Option(
+        "mode", "speed", "offline or live; auto: files offline, streams live (this version runs files only)",
+        values.choice("auto", "offline", "live"), "M", "auto",
+    ),
+    Option(
+        "max_batch_size", "speed", "most frames in one batch",
+        values.optional("auto", _ONE_OR_MORE), "N", "auto",
+    ),
+    Option(
+        "max_queue_delay", "speed", "live only: longest a frame waits for company, in milliseconds",
+        values.optional("auto", values.number(0)), "MS", "auto",
+    ),
+    Option(
+        "latency_slo", "speed", "live only: budget from a frame's arrival to its label, in milliseconds",
+        values.optional("none", values.number(0, above=True)), "MS", "none",
+    ),
+    Option("every", "selection", "label each N-th frame", _ONE_OR_MORE, "N", "1"),
+    Option(
+        "fps", "selection", "label at most F frames a second of the video's own time",
+        values.optional("none", values.fraction), "F", "all",
+    ),
+    Option("keyframes", "selection", "label keyframes only", values.flag),
+    Option(
+        "start", "selection", "leave out what is before T: seconds or HH:MM:SS.mmm",
+        values.optional("none", values.time), "T", "the beginning",
+    ),
+    Option(
+        "end", "selection", "leave out what is at or after T",
+        values.optional("none", values.time), "T", "the end",
+    ),
+    Option(
+        "max_frames", "selection", "stop after N labelled frames",
+        values.optional("none", _ONE_OR_MORE), "N", "none",
+    ),
+    Option(
+        "duration", "selection", "stop after so long a stretch of each video",
+        values.optional("none", values.time), "T", "none",
+    ),
+    Option(
+        "labels", "output", "label files: jsonl, csv, parquet, several with commas; - for JSON lines on "
+        "standard output; none",
+        values.formats(("jsonl", "csv", "parquet")), "F,F", "jsonl",
+    ),
+    Option("video", "output", "also write the overlaid video", values.flag),
+    Option("out", "output", "folder for the outputs", values.path, "DIR", "vidinfer-out"),
+    Option("overwrite", "output", "replace outputs that exist", values.flag),
+    Option("resume", "output", "skip sources whose outputs are complete", values.flag),
+    Option("quiet", "messages", "say nothing but errors", values.flag, short="-q"),
+    Option("verbose", "messages", "say more; a traceback with errors", values.flag, short="-v"),
+    Option("no_progress", "messages", "no progress line, even on a terminal", values.flag),
+    Option("log_json", "messages", "events as JSON lines on standard error", values.flag),
+)  # fmt: skip
+
+OPTIONS: dict[str, Option] = {option.name: option for option in _TABLE}
+"""By name, in the order of the help."""

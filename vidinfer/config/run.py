@@ -1,0 +1,116 @@
+"""What a run is asked to do, as one checked value."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vidinfer.address import shown
+from vidinfer.config.options import OPTIONS
+from vidinfer.errors import UsageError
+
+__all__ = ["RunConfig"]
+
+_LIVE_SOURCE = re.compile(r"(?:rtsps?|rtmps?|udp|rtp|srt)://|camera:\d+$|/dev/video\d+$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Every option of a run; the table in ``options.py`` says what each means and allows.
+
+    Any value may also be given as the text that a flag takes (``start="00:01:30"``).
+
+    Raises:
+        UsageError: a value or a combination of values makes no sense.
+    """
+
+    sources: tuple[str, ...] = ()
+    model: str = "ssdlite320_mobilenet_v3_large"
+    weights: str = "DEFAULT"
+    score_threshold: float = 0.5
+    top_k: int = 5
+    classes: tuple[str, ...] | None = None
+    """``None``: all."""
+    device: str = "auto"
+    backend: str = "auto"
+    precision: str = "auto"
+    mode: str = "auto"
+    max_batch_size: int | None = None
+    """``None``: automatic."""
+    max_queue_delay: float | None = None
+    """Milliseconds; ``None``: automatic."""
+    latency_slo: float | None = None
+    """Milliseconds."""
+    every: int = 1
+    fps: Fraction | None = None
+    keyframes: bool = False
+    start: Fraction | None = None
+    """Seconds."""
+    end: Fraction | None = None
+    """Seconds."""
+    max_frames: int | None = None
+    duration: Fraction | None = None
+    """Seconds."""
+    labels: tuple[str, ...] = ("jsonl",)
+    """``jsonl``, ``csv``, ``parquet`` for files; ``-`` for JSON lines on standard output; empty for none."""
+    video: bool = False
+    out: Path = Path("vidinfer-out")
+    overwrite: bool = False
+    resume: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    no_progress: bool = False
+    log_json: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sources, str) or not all(
+            isinstance(s, (str, Path)) and str(s) for s in self.sources
+        ):
+            raise UsageError(f"sources {self.sources!r}: expected a list of paths or addresses")
+        object.__setattr__(self, "sources", tuple(map(str, self.sources)))
+        for name, option in OPTIONS.items():
+            object.__setattr__(self, name, option.read(getattr(self, name)))
+        self._check_combinations()
+
+    @property
+    def label_files(self) -> tuple[str, ...]:
+        """Formats of the label files."""
+        return tuple(name for name in self.labels if name != "-")
+
+    @property
+    def labels_to_stdout(self) -> bool:
+        """JSON lines go to standard output as they are made."""
+        return "-" in self.labels
+
+    def require_offline(self) -> None:
+        """Refuse what only live streams have.
+
+        Raises:
+            UsageError: live streams are not part of this version.
+        """
+        live = {
+            "mode live": self.mode == "live",
+            "latency-slo": self.latency_slo is not None,
+            "max-queue-delay": self.max_queue_delay is not None,
+        } | {f"source {shown(source)}": True for source in self.sources if _LIVE_SOURCE.match(source)}
+        for what, asked in live.items():
+            if asked:
+                raise UsageError(
+                    f"{what}: live streams are not part of this version; expected files, and mode auto or offline"
+                )
+
+    def _check_combinations(self) -> None:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise UsageError(
+                f"start {float(self.start):g} s is not before end {float(self.end):g} s: no frame is left; "
+                f"give an earlier start or a later end"
+            )
+        for one, other in (("overwrite", "resume"), ("quiet", "verbose")):
+            if getattr(self, one) and getattr(self, other):
+                raise UsageError(f"{one} and {other} contradict each other; give one of them")
+        if not self.labels and not self.video:
+            raise UsageError(
+                "labels none without video: there is nothing to write; give --video or a label format"
+            )

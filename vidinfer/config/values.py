@@ -1,0 +1,182 @@
+"""Readers of option values: text (from a flag or a file) or the Python type itself, to the Python type, exactly.
+
+A reader raises ``ValueError`` whose message is what was expected, ready to stand after "expected".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "Reader",
+    "choice",
+    "flag",
+    "formats",
+    "fraction",
+    "integer",
+    "names",
+    "number",
+    "optional",
+    "path",
+    "text",
+    "time",
+]
+
+Reader = Callable[[object], Any]
+
+_DECIMAL = re.compile(r"\d{1,18}(\.\d{0,18})?|\.\d{1,18}")
+_CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2}(?:\.\d{0,18})?)")
+_RATIO = re.compile(r"\d{1,18}/\d{1,18}")
+_YES = {"true", "yes", "on"}
+_NO = {"false", "no", "off"}
+
+
+def text(value: object) -> str:
+    """Any text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("text")
+    return value
+
+
+def flag(value: object) -> bool:
+    """``true`` or ``false``."""
+    if isinstance(value, bool):
+        return value
+    word = value.lower() if isinstance(value, str) else ""
+    if word not in _YES | _NO:
+        raise ValueError("true or false")
+    return word in _YES
+
+
+def path(value: object) -> Path:
+    """A path; ``~`` is the home folder."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError("a path")
+    return Path(value).expanduser()
+
+
+def integer(low: int) -> Reader:
+    """A whole number of at least ``low``."""
+
+    def read(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise ValueError(f"a whole number of at least {low}")
+        return value
+
+    return read
+
+
+def number(low: float, high: float | None = None, *, above: bool = False) -> Reader:
+    """A number from ``low`` (or above it) to ``high``."""
+    bounds = f"above {low:g}" if above else f"of at least {low:g}"
+    expected = f"a number {bounds}" if high is None else f"a number from {low:g} to {high:g}"
+
+    def read(value: object) -> float:
+        try:
+            result = float(value) if isinstance(value, (int, float, str)) else float("nan")
+        except (ValueError, OverflowError):
+            raise ValueError(expected) from None
+        inside = (result > low if above else result >= low) and result <= (
+            high if high is not None else 1e300
+        )
+        if not inside or isinstance(value, bool):
+            raise ValueError(expected)
+        return result
+
+    return read
+
+
+def fraction(value: object) -> Fraction:
+    """An exact number above 0: ``5``, ``29.97`` or ``30000/1001``."""
+    result = None
+    if isinstance(value, str) and _RATIO.fullmatch(value):
+        above, below = value.split("/")
+        result = Fraction(int(above), int(below)) if int(below) else None
+    else:
+        result = _exact(value)
+    if result is None or result <= 0:
+        raise ValueError("a number above 0, such as 5, 29.97 or 30000/1001")
+    return result
+
+
+def time(value: object) -> Fraction:
+    """Seconds, exactly, from ``90``, ``90.5``, ``1:30`` or ``HH:MM:SS.mmm``."""
+    result = _exact(value)
+    if result is None and isinstance(value, str) and (match := _CLOCK.fullmatch(value)):
+        hours, minutes, seconds = Fraction(match[1] or 0), Fraction(match[2]), Fraction(match[3])
+        if minutes < 60 and seconds < 60:
+            result = hours * 3600 + minutes * 60 + seconds
+    if result is None or result < 0:
+        raise ValueError("seconds or HH:MM:SS.mmm, such as 90, 90.5 or 00:01:30.500")
+    return result
+
+
+def _exact(value: object) -> Fraction | None:
+    """A plain number as written: a float stands for its shortest text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, Fraction)):
+        return Fraction(value)
+    if isinstance(value, (float, str)) and _DECIMAL.fullmatch(str(value)):
+        return Fraction(str(value))
+    return None
+
+
+def names(value: object) -> tuple[str, ...]:
+    """One or more names, separated by commas or as a list."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, Sequence) or not value or not all(isinstance(v, str) and v for v in value):
+        raise ValueError("names separated by commas, such as car,truck")
+    return tuple(dict.fromkeys(value))
+
+
+def formats(known: Sequence[str]) -> Reader:
+    """One or more of ``known``; ``-`` among them for standard output, or ``none``, which gives ``()``."""
+    expected = f"{', '.join(known)}, several of them separated by commas, - for standard output, or none"
+
+    def read(value: object) -> tuple[str, ...]:
+        if value == "none" or (isinstance(value, Sequence) and len(value) == 0 and value != ""):
+            return ()
+        try:
+            chosen = names(value)
+        except ValueError:
+            raise ValueError(expected) from None
+        if any(name not in (*known, "-") for name in chosen):
+            raise ValueError(expected)
+        return chosen
+
+    return read
+
+
+def choice(*words: str) -> Reader:
+    """One of ``words``."""
+
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(" or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0])
+        return str(value)
+
+    return read
+
+
+def optional(word: str, reader: Reader) -> Reader:
+    """``word`` (``auto``, ``none``, ``all``) for ``None``, or what ``reader`` reads."""
+
+    def read(value: object) -> Any:
+        if value is None or value == word:
+            return None
+        try:
+            return reader(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {word}") from None
+
+    return read

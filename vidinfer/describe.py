@@ -1,0 +1,98 @@
+"""The facts of ``run.json``: with what, from what, how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+
+from vidinfer.pipeline import Pipeline
+from vidinfer.plan import ThreadPlan
+from vidinfer.report import speed_of_light
+from vidinfer.stages import ModelInfo, Sink, Source
+
+__all__ = ["describe_model", "describe_pipeline", "describe_sinks", "describe_source", "versions"]
+
+PACKAGES = ("vidinfer", "av", "numpy", "opencv-python", "torch", "torchvision")
+
+
+def versions() -> dict[str, str]:
+    """Installed versions by package."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed under this name"
+    return found
+
+
+def describe_model(model: ModelInfo) -> dict[str, object]:
+    """What labelled the frames."""
+    return {
+        "name": model.name,
+        "task": model.task,
+        "weights": model.weights,
+        "sha256": model.weights_sha256,
+        "device": model.device,
+        "backend": model.backend,
+        "precision": model.precision,
+        "why": model.why,
+        **model.details,
+    }
+
+
+def describe_source(source: Source) -> dict[str, object]:
+    """What the container claims, and what was found."""
+    info = source.info
+    return {
+        "name": info.name,
+        "path": info.path,
+        "width": info.width,
+        "height": info.height,
+        "time_base": str(info.time_base),
+        "rate_claimed": None if info.rate is None else str(info.rate),
+        "frames_claimed": info.frames_claimed,
+        "duration_claimed": info.duration,
+        **info.details,
+        "found": source.facts(),
+    }
+
+
+def describe_sinks(sinks: Sequence[Sink]) -> list[dict[str, object]]:
+    """What each output has to say of itself; one without a file is a stream."""
+    return [{"files": [path.name for path in sink.paths], **sink.facts()} for sink in sinks]
+
+
+def describe_pipeline(
+    pipeline: Pipeline, plan: ThreadPlan, started: float, seconds: float
+) -> dict[str, object]:
+    """Timings, the share of the bound, memory and threads.
+
+    Args:
+        started: on the pipeline's clock, when the source was opened.
+        seconds: wall time until its outputs were closed.
+    """
+    decoded = pipeline.ledger.snapshot().decoded
+    busy, ring, first = pipeline.times.seconds(), pipeline.statistics(), pipeline.first_label_at
+    return {
+        "timings": {
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(decoded / seconds, 2) if seconds > 0 else 0.0,
+            "first_label_seconds": None if first is None else round(first - started, 3),
+            "stages": {stage: round(s, 3) for stage, s in busy.items()},
+        },
+        "speed_of_light": speed_of_light(decoded, seconds, busy),
+        "ring": {
+            "slots": ring.slots,
+            "batch_size": ring.capacity,
+            "bytes": ring.nbytes,
+            "batches": ring.taken,
+            "peak_ready": ring.peak_ready,
+        },
+        "threads": {
+            "cores": plan.cores,
+            "decoder": plan.decoder,
+            "model": plan.model,
+            "encoder": plan.encoder,
+        },
+    }

@@ -1,0 +1,214 @@
+"""The pipeline on one page::
+
+    source ──frames──▶ [ring of batch slots] ──batches──▶ model ──results──▶ [channel] ──▶ sinks
+    decode thread        blocks when full      infer thread                  bounded       write thread
+                                                                                           (annotator inside
+                                                                                            the video sink)
+
+The pipeline sees protocols only. One pipeline serves one source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from vidinfer.channel import Channel
+from vidinfer.clock import Clock
+from vidinfer.detections import Results
+from vidinfer.errors import ModelError
+from vidinfer.frame import Frame, Gap
+from vidinfer.record import Entry, LabelledBatch, Outcome
+from vidinfer.ring import Batcher, BatchRing, RingStatistics, Slot
+from vidinfer.sampling import Sampler
+from vidinfer.stages import Model, Sink, Source
+from vidinfer.stats import Ledger, StageTimes
+from vidinfer.workers import Workers
+
+__all__ = ["Pipeline"]
+
+FAILED_BATCHES_IN_A_ROW = 3
+"""A model that fails so many batches on end is broken, and decoding on would only waste the night."""
+
+
+class Pipeline:
+    """Runs one source through a model.
+
+    Thread rule: ``run`` or ``batches`` once, on the thread that owns the pipeline; ``stop`` and ``abort`` from any.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        model: Model,
+        *,
+        batcher: Batcher,
+        sampler: Sampler,
+        clock: Clock,
+        batch_size: int,
+        slots: int = 3,
+        keep_pictures: bool = False,
+    ) -> None:
+        """Allocates the ring: ``slots`` batches of ``batch_size`` frames; nothing grows after this."""
+        self._source = source
+        self._model = model
+        self._sampler = sampler
+        self._clock = clock
+        self._keep_pictures = keep_pictures
+        self._size = (source.info.width, source.info.height)
+        self._input = model.input_for(*self._size)
+        arrays = [model.allocate(batch_size, self._input) for _ in range(slots)]
+        self._ring: BatchRing[Entry] = BatchRing(arrays, batcher, clock)
+        self._channel: Channel[LabelledBatch] = Channel(1)
+        self.ledger = Ledger()
+        self.times = StageTimes(clock)
+        self.first_label_at: float | None = None
+        """When the first results came out of the model, on the clock."""
+
+    def run(self, sinks: Sequence[Sink], advanced: Callable[[int], None]) -> None:
+        """Decode, infer and write in three threads until the source ends or ``stop`` is called.
+
+        The sinks are open already; closing or aborting them is the caller's. ``advanced(n)`` is called on the
+        writing thread after each batch of ``n`` frames.
+
+        Raises:
+            VidinferError: the failure of a stage, with a note naming it; of several, an ``ExceptionGroup``.
+        """
+        with Workers(on_failure=self.abort) as workers:
+            workers.start("decode", self._decode)
+            workers.start("infer", self._infer)
+            workers.start("write", lambda: self._write(sinks, advanced))
+
+    @contextmanager
+    def batches(self) -> Iterator[Iterator[LabelledBatch]]:
+        """Decode and infer in two threads; the block reads the batches. Leaving it early stops both."""
+        with Workers(on_failure=self.abort) as workers:
+            workers.start("decode", self._decode)
+            workers.start("infer", self._infer)
+            try:
+                yield self._counted(self._channel)
+            finally:
+                self.abort()  # after a complete read this changes nothing
+
+    def stop(self) -> None:
+        """End soon: nothing more is decoded, what is decoded is finished."""
+        self._source.interrupt()
+
+    def abort(self) -> None:
+        """End now: every wait inside the pipeline ends, what is in flight is given up."""
+        self._source.interrupt()
+        self._ring.abort()
+        self._channel.abort()
+
+    def statistics(self) -> RingStatistics:
+        """How full the ring was: which side waited for which."""
+        return self._ring.statistics()
+
+    def _decode(self) -> None:
+        frames = iter(self._source)
+        while True:
+            with self.times.busy("decode"):
+                item = next(frames, None)
+            if item is None or not self._accept(item):
+                break
+        self._source.interrupt()
+        self._ring.close()
+
+    def _accept(self, item: Frame | Gap) -> bool:
+        """Put one item into the ring; ``False``: it is past the end of what was asked for."""
+        if isinstance(item, Gap):
+            self.ledger.add("gaps")
+            self.ledger.add("packets_lost", item.packets)
+            self._ring.reserve()
+            self._ring.commit(Entry(Outcome.GAP, item, reason=item.reason), filled=False)
+            return True
+        if self._sampler.finished(item.stamp):
+            return False
+        self.ledger.add("decoded")
+        reason = self._sampler.skip_reason(item.stamp)
+        if reason is not None:
+            self.ledger.skip(reason)
+            return True
+        self._place(item)
+        return True
+
+    def _place(self, frame: Frame) -> None:
+        """Write the frame once, straight into its place in the batch."""
+        place = self._ring.reserve()
+        picture = frame.picture if self._keep_pictures else None
+        if frame.corrupt:
+            entry = Entry(Outcome.CORRUPT, frame.stamp, reason="damaged data", picture=picture)
+            self._ring.commit(entry, filled=False)
+            return
+        with self.times.busy("decode"):
+            self._input.prepare(frame.picture.rgb(), place)
+        row = self._ring.next_row()
+        self._ring.commit(Entry(Outcome.LABELLED, frame.stamp, row=row, picture=picture), filled=True)
+
+    def _infer(self) -> None:
+        failed_in_a_row = 0
+        while (slot := self._ring.take()) is not None:
+            try:
+                with self.times.busy("infer"):
+                    batch = self._label(slot)
+                failed_in_a_row = 0
+            except Exception as error:
+                failed_in_a_row += 1
+                if failed_in_a_row >= FAILED_BATCHES_IN_A_ROW:
+                    raise ModelError(_cause(error, slot.entries)) from error
+                batch = self._failed(slot.entries, error)
+            self._ring.release(slot)
+            if self.first_label_at is None and batch.results.frames:
+                self.first_label_at = self._clock.now()
+            self._channel.put(batch)
+            del batch  # its pictures belong to the writer now
+        self._channel.close()
+
+    def _label(self, slot: Slot[Entry]) -> LabelledBatch:
+        categories = self._model.info.categories
+        if slot.rows == 0:
+            return LabelledBatch(slot.entries, Results(0, categories))
+        results = self._model.predict(slot.array[: slot.rows], *self._size)
+        if results.frames != slot.rows:
+            raise ModelError(f"the model gave results of {results.frames} frames for a batch of {slot.rows}")
+        return LabelledBatch(slot.entries, results)
+
+    def _failed(self, entries: Sequence[Entry], error: Exception) -> LabelledBatch:
+        """The model failed on this batch: its frames say so, the run goes on."""
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        marked = [
+            replace(e, outcome=Outcome.FAILED, row=-1, reason=reason) if e.outcome is Outcome.LABELLED else e
+            for e in entries
+        ]
+        return LabelledBatch(marked, Results(0, self._model.info.categories))
+
+    def _write(self, sinks: Sequence[Sink], advanced: Callable[[int], None]) -> None:
+        for batch in self._channel:
+            with self.times.busy("write"):
+                for sink in sinks:
+                    sink.write(batch)
+            advanced(self._count(batch))
+
+    def _counted(self, batches: Channel[LabelledBatch]) -> Iterator[LabelledBatch]:
+        for batch in batches:
+            self._count(batch)
+            yield batch
+
+    def _count(self, batch: LabelledBatch) -> int:
+        """Enter the outcomes into the ledger once they have left the pipeline. Returns the frames."""
+        frames = 0
+        for entry in batch.entries:
+            if entry.outcome is not Outcome.GAP:
+                self.ledger.add(entry.outcome.value)
+                frames += 1
+        return frames
+
+
+def _cause(error: Exception, entries: Sequence[Entry]) -> str:
+    first = entries[0].at
+    where = f"frame {first.index}" if not isinstance(first, Gap) else "a gap"
+    return (
+        f"the model failed on {FAILED_BATCHES_IN_A_ROW} batches in a row, last at {where}: "
+        f"{type(error).__name__}: {error}"
+    )

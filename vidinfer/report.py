@@ -1,0 +1,88 @@
+"""What a run leaves to be read: one report per source, and the sum of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vidinfer.stats import LedgerSnapshot
+
+__all__ = ["RunReport", "SourceReport", "Status", "speed_of_light"]
+
+Status = Literal["complete", "damaged", "failed", "interrupted", "skipped"]
+"""``complete``: every frame labelled or knowingly skipped. ``damaged``: written, but some frames are corrupt,
+failed or lost. ``failed``: no outputs. ``interrupted``: outputs valid up to the stop. ``skipped``: already done."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """How one source went."""
+
+    source: str
+    status: Status
+    error: str | None = None
+    """One line, for ``failed``."""
+    ledger: LedgerSnapshot | None = None
+    """``None`` where no frame was ever decoded."""
+    seconds: float = 0.0
+    """Wall time from opening the source to its closed outputs; loading the model is not in it."""
+    outputs: tuple[Path, ...] = ()
+    """Files under their final names."""
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+    """The rest of ``run.json``: command, versions, model, source facts, timings, speed of light."""
+
+    def as_dict(self) -> dict[str, object]:
+        """``run.json``."""
+        return {
+            **self.details,
+            "source_name": self.source,
+            "status": self.status,
+            "error": self.error,
+            "frames": None if self.ledger is None else self.ledger.as_dict(),
+            "outputs": [path.name for path in self.outputs],
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How all sources went."""
+
+    sources: tuple[SourceReport, ...]
+    seconds: float
+
+    @property
+    def exit_status(self) -> int:
+        """130 interrupted, 1 something damaged or failed, else 0."""
+        statuses = {report.status for report in self.sources}
+        if "interrupted" in statuses:
+            return 130
+        return 1 if statuses & {"damaged", "failed"} else 0
+
+
+def speed_of_light(frames: int, seconds: float, busy: Mapping[str, float]) -> dict[str, object]:
+    """The share reached of what the slowest stage alone could have done.
+
+    Args:
+        frames: frames decoded.
+        seconds: wall time of the pipeline.
+        busy: seconds each stage spent working (``decode``, ``infer``, ``write``), waits excluded. The stages
+            shared the cores while this was taken, so the bound is that of this run, not of idle hardware.
+    """
+    rates = {stage: frames / s for stage, s in busy.items() if s > 0 and frames > 0}
+    if not rates or seconds <= 0:
+        return {}
+    limit = min(rates, key=rates.__getitem__)
+    achieved = frames / seconds
+    names = {"decode": "decode_only", "infer": "model_only", "write": "write_only"}
+    return {
+        **{names.get(stage, stage): round(rate, 2) for stage, rate in rates.items()},
+        "bound": round(rates[limit], 2),
+        "achieved": round(achieved, 2),
+        "share": round(achieved / rates[limit], 4),
+        "limited_by": "model" if limit == "infer" else limit,
+        "method": "busy time of each stage within this run",
+    }

@@ -1,0 +1,254 @@
+"""A whole run: every source from opening to ``run.json``; what fails is told, and the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vidinfer.build import make_pipeline, make_sinks, open_model
+from vidinfer.clock import Clock, MonotonicClock, utc_now
+from vidinfer.config import RunConfig
+from vidinfer.describe import describe_model, describe_pipeline, describe_sinks, describe_source, versions
+from vidinfer.errors import SourceError, VidinferError
+from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
+from vidinfer.pipeline import Pipeline
+from vidinfer.plan import ThreadPlan, thread_plan
+from vidinfer.progress import Observer, StopSignal
+from vidinfer.report import RunReport, SourceReport, Status
+from vidinfer.sink import is_finished, withdraw_report, write_report
+from vidinfer.source import SourceFile, expand_sources, open_source
+from vidinfer.stages import Model, Sink, Source
+from vidinfer.stats import LedgerSnapshot
+
+__all__ = ["run"]
+
+
+def run(config: RunConfig, *, observer: Observer, stop: StopSignal, command: Sequence[str] = ()) -> RunReport:
+    """Label every source of the configuration and write what it asks for.
+
+    One source that fails does not stop the rest; what failed is in the report.
+
+    Args:
+        command: the command line, for ``run.json``.
+
+    Raises:
+        UsageError: options that make no sense, outputs that exist.
+        ModelUnavailable: no model, or no weights.
+        SourceError: one source was given and it cannot be used.
+        SinkError: the output folder cannot be written.
+    """
+    clock = MonotonicClock()
+    started = clock.now()
+    config.require_offline()
+    expanded = expand_sources(config.sources)
+    found, failures = expanded.files, expanded.errors
+    if not found and len(failures) == 1:
+        raise failures[0][1]
+    formats = config.label_files
+    names = name_outputs([str(source.name) for source in found], config.out, formats, video=config.video)
+    if not (config.overwrite or config.resume):
+        check_free(names)
+    if any(one.all for one in names):
+        check_writable(config.out)
+    reports = [_failed(spec, error, observer) for spec, error in failures]
+    todo = []
+    for source, one in zip(found, names, strict=True):
+        if config.resume and _is_done(one):
+            reports.append(_kept(source, observer))
+        else:
+            todo.append((source, one))
+    if todo:
+        plan = thread_plan()
+        model = open_model(config, plan, progress=True)
+        try:
+            job = _Job(config, model, plan, observer, stop, clock, tuple(command), len(todo))
+            reports += job.label_all(todo)
+        finally:
+            model.close()
+    return RunReport(tuple(reports), clock.now() - started)
+
+
+def _is_done(names: OutputNames) -> bool:
+    """Every output is there, and the report vouches for them."""
+    return names.report is not None and all(path.exists() for path in names.all) and is_finished(names.report)
+
+
+def _failed(name: str, error: Exception, observer: Observer) -> SourceReport:
+    report = SourceReport(name, "failed", error=_one_line(error))
+    observer.source_finished(report)
+    return report
+
+
+def _kept(source: SourceFile, observer: Observer) -> SourceReport:
+    report = SourceReport(str(source.name), "skipped", warnings=("outputs were complete already",))
+    observer.source_finished(report)
+    return report
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_one_line(e) for e in error.exceptions)
+    text = " ".join(str(error).split())
+    return text if isinstance(error, VidinferError) else f"{type(error).__name__}: {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """All that the sources of one run share."""
+
+    config: RunConfig
+    model: Model
+    plan: ThreadPlan
+    observer: Observer
+    stop: StopSignal
+    clock: Clock
+    command: tuple[str, ...]
+    total: int
+
+    def label_all(self, todo: Sequence[tuple[SourceFile, OutputNames]]) -> list[SourceReport]:
+        """One source after the other, until there is no more or a stop is asked for."""
+        reports = []
+        for index, (source, names) in enumerate(todo):
+            if self.stop.requested:
+                reports.append(SourceReport(str(source.name), "interrupted", error="not begun"))
+            else:
+                reports.append(self._label(index, source, names))
+        return reports
+
+    def _label(self, index: int, resolved: SourceFile, names: OutputNames) -> SourceReport:
+        started, wall = self.clock.now(), utc_now()
+        try:
+            source = open_source(resolved.path, name=str(resolved.name), threads=self.plan.decoder)
+        except SourceError as error:
+            return _failed(str(resolved.name), error, self.observer)
+        try:
+            self.observer.source_started(source.info, index, self.total)
+            attempt = _Attempt(
+                self, source, make_sinks(self.config, names, self.plan, self.stop.request), names
+            )
+            attempt.run()
+            report = attempt.report(started, wall)
+        finally:
+            source.close()
+        self.observer.source_finished(report)
+        return report
+
+
+class _Attempt:
+    """One source through one pipeline into its sinks."""
+
+    def __init__(self, job: _Job, source: Source, sinks: Sequence[Sink], names: OutputNames) -> None:
+        self._job = job
+        self._source = source
+        self._sinks = sinks
+        self._names = names
+        self._pipeline: Pipeline | None = None
+        self._error: Exception | None = None
+        self._outputs: tuple[Path, ...] = ()
+
+    def run(self) -> None:
+        """Never raises: a failure is kept for the report, and the outputs are removed."""
+        try:
+            self._run()
+        except Exception as error:  # whatever one source brings, the next one still runs
+            self._error = error
+        if self._error is not None or self._job.stop.aborted:
+            self._abandon()
+        else:
+            self._finish()
+
+    def _run(self) -> None:
+        job = self._job
+        if self._names.report is not None:
+            withdraw_report(self._names.report)
+        self._pipeline = make_pipeline(
+            self._source,
+            job.model,
+            job.config,
+            keep_pictures=any(sink.needs_pictures for sink in self._sinks),
+            clock=job.clock,
+        )
+        for sink in self._sinks:
+            sink.open(self._source.info, job.model.info)
+        with job.stop.watched(self._pipeline.stop, self._pipeline.abort):
+            self._pipeline.run(self._sinks, job.observer.advanced)
+
+    def _abandon(self) -> None:
+        for sink in self._sinks:
+            sink.abort()
+
+    def _finish(self) -> None:
+        """Give every output its final name; one that cannot be finished does not take the others with it."""
+        for sink in self._sinks:
+            try:
+                sink.close()
+                self._outputs += sink.paths
+            except Exception as error:
+                self._error = error
+                sink.abort()
+
+    def report(self, started: float, wall: str) -> SourceReport:
+        """The report, also written to ``run.json`` if the outputs are there."""
+        job, seconds = self._job, self._job.clock.now() - started
+        ledger = self._settled()
+        status = self._status(ledger)
+        written = self._error is None and not job.stop.aborted
+        warnings = tuple(text for sink in self._sinks for text in _warnings(sink))
+        report = SourceReport(
+            self._source.info.name,
+            status,
+            error=None if self._error is None else _one_line(self._error),
+            ledger=ledger,
+            seconds=seconds,
+            outputs=self._outputs,
+            warnings=warnings,
+            details=self._details(started, seconds, wall),
+        )
+        for text in warnings:
+            job.observer.warning(f"{report.source}: {text}")
+        if written and self._names.report is not None:
+            return self._write(report, self._names.report)
+        return report
+
+    def _settled(self) -> LedgerSnapshot | None:
+        if self._pipeline is None:
+            return None
+        self._pipeline.ledger.settle("interrupted" if self._job.stop.requested else "given_up")
+        return self._pipeline.ledger.snapshot()
+
+    def _status(self, ledger: LedgerSnapshot | None) -> Status:
+        if self._error is not None:
+            return "failed"
+        if self._job.stop.requested:
+            return "interrupted"
+        if ledger is None or ledger.corrupt or ledger.failed or ledger.gaps:
+            return "damaged"
+        return "complete"
+
+    def _details(self, started: float, seconds: float, wall: str) -> dict[str, object]:
+        job = self._job
+        facts: dict[str, object] = {
+            "started": wall,
+            "command": list(job.command),
+            "versions": versions(),
+            "model": describe_model(job.model.info),
+            "source": describe_source(self._source),
+            "sinks": describe_sinks(self._sinks),
+        }
+        if self._pipeline is not None:
+            facts |= describe_pipeline(self._pipeline, job.plan, started, seconds)
+        return facts
+
+    def _write(self, report: SourceReport, path: Path) -> SourceReport:
+        try:
+            report = replace(report, outputs=(*self._outputs, path))
+            write_report(path, report.as_dict(), overwrite=True)
+        except (VidinferError, OSError) as error:
+            return replace(report, status="failed", error=_one_line(error), outputs=self._outputs)
+        return report
+
+
+def _warnings(sink: Sink) -> list[str]:
+    found = sink.facts().get("warnings", ())
+    return [str(text) for text in found] if isinstance(found, list | tuple) else []
