@@ -1,0 +1,163 @@
+"""The program as users start it: outputs, pipes, signals, exit statuses."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.media import make_video
+from vidinfer.cli.main import main
+
+MODEL = ("--model", "resnet18", "--weights", "none")
+
+
+def start(arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "vidinfer", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return make_video(tmp_path / "clip.mp4", frames=12, size=(96, 64))
+
+
+def test_a_file_with_all_outputs(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main([str(clip), *MODEL, "--labels", "jsonl,csv,parquet", "--video", "--out", str(out)]) == 0
+    stdout, stderr = capfd.readouterr()
+    assert stdout == ""
+    assert stderr.startswith("vidinfer: clip.mp4: 12 frames in ")
+    assert stderr.count("\n") == 1
+    labels = [f"clip.labels.{name}" for name in ("csv", "jsonl", "parquet")]
+    assert names(out) == ["clip.annotated.mp4", *labels, "clip.run.json"]
+    report = json.loads((out / "clip.run.json").read_text())
+    assert report["command"][:2] == ["vidinfer", str(clip)]
+    assert report["frames"]["labelled"] == 12
+    assert [sink.get("format") for sink in report["sinks"]][:3] == ["jsonl", "csv", "parquet"]
+
+    assert main([str(clip), *MODEL, "--out", str(out)]) == 2
+    assert "output exists" in capfd.readouterr().err
+    assert main([str(clip), *MODEL, "--out", str(out), "--resume"]) == 0
+    assert "skipped: outputs were complete already" in capfd.readouterr().err
+
+
+def test_one_bad_source_of_two(clip: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    out = tmp_path / "out"
+    assert main([str(empty), str(clip), *MODEL, "--max-frames", "2", "--out", str(out)]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert [line for line in lines if "empty.mp4" in line]
+    assert lines[-1].startswith("vidinfer: 2 sources: 1 complete, 1 failed; ")
+    assert names(out) == ["clip.labels.jsonl", "clip.run.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["missing.mp4", *MODEL], 1, "missing.mp4: no such file"),
+        (["CLIP", "--model", "resnet5O"], 3, "did you mean resnet50"),
+        (["CLIP", *MODEL, "--classes", "zebra,xylofon"], 2, "xylofon"),
+        (["CLIP", *MODEL, "--device", "gpu"], 2, "gpu"),
+        (["CLIP", *MODEL, "--backend", "warp"], 2, "warp"),
+    ],
+)
+def test_what_cannot_be_run(
+    arguments: list[str],
+    status: int,
+    message: str,
+    clip: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    given = [str(clip) if argument == "CLIP" else argument for argument in arguments]
+    assert main([*given, "--out", str(tmp_path / "out")]) == status
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    assert names(tmp_path / "out") == []
+
+
+def test_a_closed_pipe_ends_the_run_quietly(tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "long.mp4", frames=600, size=(96, 64))
+    with start(
+        [clip, *MODEL, "--max-batch-size", "4", "--labels", "-", "--out", tmp_path / "out"]
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = json.loads(process.stdout.readline())
+        process.stdout.close()
+        stderr = process.stderr.read()
+    assert first["frame"] == 0
+    assert stderr == ""
+    assert process.returncode == 0
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "long.mp4", frames=900, size=(96, 64))
+    out = tmp_path / "out"
+    arguments = [clip, *MODEL, "--max-batch-size", "4", "--video", "--log-json", "--out", out]
+    with start(arguments) as process:
+        events = _until(process, "progress")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        events += [json.loads(line) for line in process.stderr]
+    assert process.returncode == 130
+    kinds = [event["event"] for event in events if event["event"] != "progress"]
+    assert kinds == ["loading", "source_started", "stopping", "source_finished", "run_finished"]
+    assert names(out) == ["long.annotated.mp4", "long.labels.jsonl", "long.run.json"]
+    frames = json.loads((out / "long.run.json").read_text())["frames"]
+    assert frames["decoded"] == frames["labelled"] + sum(frames["skipped"].values()) < 900
+    assert len((out / "long.labels.jsonl").read_text().splitlines()) == frames["labelled"]
+
+
+def test_a_second_signal_gives_up(tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "long.mp4", frames=900, size=(96, 64))
+    out = tmp_path / "out"
+    with start([clip, *MODEL, "--max-batch-size", "64", "--log-json", "--out", out]) as process:
+        _until(process, "source_started")
+        process.send_signal(signal.SIGTERM)
+        _until(process, "stopping")
+        process.send_signal(signal.SIGTERM)
+        _until(process, "stopping")
+    assert process.returncode == 130
+    assert names(out) == []
+
+
+def test_ctrl_c_before_anything_is_begun(clip: Path, tmp_path: Path) -> None:
+    with start([clip, *MODEL, "--log-json", "--out", tmp_path / "out"]) as process:
+        _until(process, "loading")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.read() == "vidinfer: interrupted before anything was labelled\n"
+    assert process.returncode == 130
+    assert names(tmp_path / "out") == []
+
+
+def _until(process: subprocess.Popen[str], event: str) -> list[dict[str, object]]:
+    """Events read up to the first of that name."""
+    assert process.stderr is not None
+    events: list[dict[str, object]] = []
+    for line in process.stderr:
+        events.append(json.loads(line))
+        if events[-1]["event"] == event:
+            return events
+    raise AssertionError(f"no {event} among {events}")
+
+
+def test_a_standard_error_that_nobody_reads_does_not_change_the_exit_status(tmp_path: Path) -> None:
+    with start([tmp_path / "missing.mp4", *MODEL, "--out", tmp_path / "out"]) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+    assert process.returncode == 1

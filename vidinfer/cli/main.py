@@ -1,0 +1,87 @@
+"""``vidinfer``: choose the command, turn errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from vidinfer.cli.say import say, say_raw
+from vidinfer.errors import VidinferError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 done; 1 something was damaged or failed; 2 wrong usage; 3 no model or weights; 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _command(arguments)(arguments)
+        sys.stdout.flush()
+    except VidinferError as error:
+        return _fail(error, error.exit_status, arguments)
+    except KeyboardInterrupt:
+        say("interrupted before anything was labelled")
+        return 130
+    except BrokenPipeError:
+        status = 0  # whoever read our output has what they wanted
+    except Exception as error:
+        return _fail(error, 1, arguments)
+    finally:
+        _silence_closed_streams()
+    return status
+
+
+def _command(arguments: list[str]) -> Callable[[Sequence[str]], int]:
+    """The command that ``arguments`` begin with, taken off them; ``run`` where they name none."""
+    name = arguments[0] if arguments else ""
+    if name in ("probe", "models", "doctor", "run"):
+        del arguments[0]
+    if name == "probe":
+        from vidinfer.cli.probe import probe
+
+        return probe
+    if name == "models":
+        from vidinfer.cli.models import models
+
+        return models
+    if name == "doctor":
+        from vidinfer.cli.doctor import doctor
+
+        return doctor
+    from vidinfer.cli.run import run
+
+    return run
+
+
+def _fail(error: Exception, status: int, arguments: Sequence[str]) -> int:
+    """Say what went wrong: one line, or with ``-v`` where."""
+    if any(argument in ("-v", "--verbose") for argument in arguments):
+        traceback.print_exception(error)
+    text = str(error)
+    if not isinstance(error, VidinferError):
+        text = (
+            f"a bug in vidinfer: {type(error).__name__}: {text}; run again with -v and report what it prints"
+        )
+    if "--log-json" in arguments:
+        say_raw(json.dumps({"event": "error", "text": text, "exit_status": status}) + "\n")
+    else:
+        say(text)
+    return status
+
+
+def _silence_closed_streams() -> None:
+    """Keep the interpreter from complaining at exit, and changing the exit status, because nobody reads any more."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (OSError, ValueError):
+            continue  # closed by whoever started us: there is nothing to silence

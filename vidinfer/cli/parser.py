@@ -1,0 +1,71 @@
+"""Argument parsing whose mistakes are one line, with the nearest name."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from vidinfer.config import GROUPS, OPTIONS, Option, nearest
+from vidinfer.errors import UsageError
+
+__all__ = ["Parser", "add_run_options", "parse"]
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises :class:`UsageError` where argparse prints its usage and exits."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """One line instead of the usage."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+    @property
+    def flags(self) -> list[str]:
+        """Every long flag that is shown in the help."""
+        shown = (a for a in self._actions if a.help != argparse.SUPPRESS)
+        return [flag for action in shown for flag in action.option_strings if flag.startswith("--")]
+
+
+def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse ``arguments``; sources and flags may come in any order.
+
+    Raises:
+        UsageError: an unknown flag (with the nearest name), a flag without its value, …
+    """
+    namespace, unknown = parser.parse_known_intermixed_args(arguments)
+    if unknown:
+        flag = unknown[0].split("=")[0]
+        hint = nearest(flag, parser.flags) or f"; see {parser.prog} --help"
+        raise UsageError(f"no such option: {flag}{hint}")
+    return namespace
+
+
+def add_run_options(parser: Parser) -> None:
+    """Every option of the table, in its groups. Absent ones are ``None``; values stay text for the table's readers.
+
+    A switch also has its opposite (``--no-video``), hidden from the help, for what a file turns on.
+    """
+    groups = {name: parser.add_argument_group(title) for name, title in GROUPS.items()}
+    groups["messages"].add_argument(
+        "--config", metavar="FILE", help="YAML file with the same names; flags win over it"
+    )
+    for option in OPTIONS.values():
+        group = groups[option.group]
+        names = [option.short, option.flag] if option.short else [option.flag]
+        if option.metavar is not None:
+            group.add_argument(*names, metavar=option.metavar, help=_with_default(option))
+            continue
+        group.add_argument(*names, action="store_const", const=True, help=option.help)
+        opposite = (
+            option.flag.replace("--no-", "--") if option.name.startswith("no_") else f"--no-{option.flag[2:]}"
+        )
+        group.add_argument(
+            opposite, action="store_const", const=False, dest=option.name, help=argparse.SUPPRESS
+        )
+
+
+def _with_default(option: Option) -> str:
+    return f"{option.help} (default: {option.default})".replace("%", "%%")

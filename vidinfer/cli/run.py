@@ -1,0 +1,120 @@
+"""``vidinfer run``, and ``vidinfer SOURCE...`` for short."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidinfer import __version__
+from vidinfer.cli.parser import Parser, add_run_options, parse
+from vidinfer.config import OPTIONS, RunConfig, read_file
+from vidinfer.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from vidinfer.cli.reporter import Reporter
+    from vidinfer.report import RunReport
+
+__all__ = ["read_config", "run", "run_parser"]
+
+_DESCRIPTION = """\
+Run a torchvision model over video, frame by frame; write labels and an overlaid video.
+
+commands:
+  vidinfer SOURCE...     label media files (short for `vidinfer run SOURCE...`)
+  vidinfer probe FILE    what is in a file: found, not only claimed
+  vidinfer models        what can be run, by task
+  vidinfer doctor        what works on this machine, and what to do about the rest
+"""
+
+_EXAMPLES = """\
+examples:
+  vidinfer clip.mp4 --model demo --video        labels and overlaid video into vidinfer-out/
+  vidinfer clip.mp4 --model resnet50            the five best classes of each frame
+  vidinfer recordings/ --labels csv --fps 2     two frames a second of each file in a folder
+  vidinfer clip.mp4 --labels - | jq .objects    JSON lines as they are made
+  vidinfer --config configs/offline.yaml clip.mp4
+
+A source that is named like a command is written ./models.
+Exit status: 0 all labelled; 1 something was damaged or failed (the rest is written); 2 wrong usage;
+3 no model or weights; 130 interrupted (the outputs are valid).
+"""
+
+
+def run_parser() -> Parser:
+    """The parser of ``vidinfer run``, whose help is that of ``vidinfer``."""
+    parser = Parser(
+        prog="vidinfer",
+        usage="vidinfer SOURCE... [options]",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("sources", nargs="*", metavar="SOURCE", help="a media file, a folder or a glob")
+    parser.add_argument("--version", action="version", version=f"vidinfer {__version__}")
+    add_run_options(parser)
+    return parser
+
+
+def read_config(arguments: Sequence[str]) -> RunConfig:
+    """Defaults, then the configuration file, then flags.
+
+    Raises:
+        UsageError: a value or a name that makes no sense, or nothing to label.
+    """
+    given = vars(parse(run_parser(), arguments))
+    options: dict[str, Any] = read_file(Path(given["config"])) if given["config"] is not None else {}
+    for name, option in OPTIONS.items():
+        if given[name] is not None:
+            options[name] = option.read(given[name], option.flag)
+    if given["sources"]:
+        options["sources"] = tuple(given["sources"])
+    config = RunConfig(**options)
+    if not config.sources:
+        raise UsageError(
+            "no SOURCE given: expected media files or folders, as in `vidinfer clip.mp4`; see vidinfer --help"
+        )
+    return config
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Label the sources.
+
+    Returns:
+        The exit status.
+    """
+    config = read_config(arguments)
+    config.require_offline()
+    from vidinfer.cli.signals import stop_on_signals
+    from vidinfer.progress import StopSignal
+
+    stop = StopSignal()
+    reporter = _reporter(config)
+    with stop_on_signals(stop, reporter):
+        reporter.loading(config.model)
+        try:
+            from vidinfer.run import run as label  # loads torch and FFmpeg
+
+            report = label(config, observer=reporter, stop=stop, command=["vidinfer", *arguments])
+        finally:
+            reporter.close()
+    reporter.finished(report)
+    return _exit_status(report, signalled=reporter.signalled)
+
+
+def _reporter(config: RunConfig) -> Reporter:
+    from vidinfer.cli.reporter import BarReporter, JsonReporter, LineReporter
+    from vidinfer.clock import MonotonicClock
+
+    if config.log_json:
+        return JsonReporter(MonotonicClock())
+    if sys.stderr.isatty() and not (config.quiet or config.no_progress):
+        return BarReporter(config)
+    return LineReporter(config)
+
+
+def _exit_status(report: RunReport, *, signalled: bool) -> int:
+    """Of an early end that no signal asked for (the reader of standard output went away): what else there was."""
+    if report.exit_status == Interrupted.exit_status and not signalled:
+        return 1 if any(source.status in ("damaged", "failed") for source in report.sources) else 0
+    return report.exit_status

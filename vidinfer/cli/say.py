@@ -1,0 +1,32 @@
+"""Standard error: lines for people, and a way to write from inside a signal handler."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from vidinfer.cli.text import printable
+
+__all__ = ["say", "say_at_once", "say_raw"]
+
+
+def say(text: str) -> None:
+    """``vidinfer: text`` on a line of its own."""
+    say_raw(f"vidinfer: {printable(text)}\n")
+
+
+def say_raw(text: str) -> None:
+    """``text`` as it is. A standard error that nobody reads any more is no reason to fail."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # closed at the other end, or by us: there is nobody to tell
+
+
+def say_at_once(text: str) -> None:
+    """``text`` straight to the system: buffered streams must not be entered a second time by a signal handler."""
+    try:
+        os.write(sys.stderr.fileno(), text.encode("utf-8", "replace"))
+    except (OSError, ValueError):
+        return  # as above

@@ -1,0 +1,68 @@
+"""The closing lines that a person reads: frames, time, frames per second, what was damaged, where the outputs are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidinfer.cli.text import count, duration
+from vidinfer.report import RunReport, SourceReport, Status
+from vidinfer.stats import LedgerSnapshot
+
+__all__ = ["run_line", "source_line"]
+
+
+def source_line(report: SourceReport) -> str:
+    """How one source went, in one line."""
+    if report.status == "skipped":
+        return f"{report.source}: skipped: {'; '.join(report.warnings) or 'nothing to do'}"
+    named = (report.error or "").split(": ")[0]
+    if report.status == "failed" and (named == report.source or named.endswith(f"/{report.source}")):
+        return f"{report.error}"
+    parts = []
+    if report.status != "complete":
+        parts.append(": ".join(filter(None, (report.status, report.error))))
+    if report.ledger is not None and report.status != "failed":
+        parts += [_damage(report.ledger), _speed(report, report.ledger)]
+    if report.outputs:
+        parts.append(f"wrote {_files(report.outputs)}")
+    elif report.ledger is not None and report.status == "interrupted":
+        parts.append("given up, no outputs kept")
+    return f"{report.source}: {'; '.join(filter(None, parts))}"
+
+
+def run_line(report: RunReport) -> str:
+    """How several sources went together, in one line."""
+    statuses = Counter(source.status for source in report.sources)
+    order: tuple[Status, ...] = ("complete", "skipped", "damaged", "failed", "interrupted")
+    told = ", ".join(f"{statuses[status]} {status}" for status in order if statuses[status])
+    frames = sum(source.ledger.decoded for source in report.sources if source.ledger)
+    return f"{count(len(report.sources), 'source')}: {told}; {_rate(count(frames, 'frame'), frames, report.seconds)}"
+
+
+def _speed(report: SourceReport, ledger: LedgerSnapshot) -> str:
+    frames = count(ledger.decoded, "frame")
+    if ledger.labelled != ledger.decoded:
+        frames += f", {ledger.labelled} labelled,"
+    return _rate(frames, ledger.decoded, report.seconds)
+
+
+def _rate(what: str, frames: int, seconds: float) -> str:
+    rate = f" ({frames / seconds:.1f} frames/s)" if seconds > 0 else ""
+    return f"{what} in {duration(seconds)}{rate}"
+
+
+def _damage(ledger: LedgerSnapshot) -> str:
+    found = [
+        f"{count(ledger.corrupt, 'frame')} corrupt" if ledger.corrupt else "",
+        f"{count(ledger.failed, 'frame')} failed in the model" if ledger.failed else "",
+        f"{count(ledger.gaps, 'gap')} ({count(ledger.packets_lost, 'packet')} lost)" if ledger.gaps else "",
+    ]
+    return ", ".join(filter(None, found))
+
+
+def _files(paths: Sequence[Path]) -> str:
+    """The first with its folder, those beside it by name."""
+    first = paths[0]
+    return ", ".join(str(p) if p is first or p.parent != first.parent else p.name for p in paths)
