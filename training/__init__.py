@@ -1,0 +1,1 @@
+"""Scripts that draw the training scenes, train the bundled model and make the sample clip."""
