@@ -1,0 +1,63 @@
+"""Clips to measure with, made from the sample clip, kept by their parameters."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "sample_media" / "traffic.mp4"
+FOLDER = Path(tempfile.gettempdir()) / "vidinfer-benchmarks"
+
+
+def scaled(width: int, height: int, frames: int) -> Path:
+    """The sample clip scaled, looped or cut to ``frames`` frames at 30 a second, H.264 ``fast`` ``crf 23``."""
+    path = FOLDER / f"traffic-{width}x{height}-{frames}.mp4"
+    if path.exists():
+        return path
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with av.open(str(partial), "w", format="mp4") as out:
+        stream = out.add_stream("libx264", rate=30, options={"preset": "fast", "crf": "23"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 30)
+        for i, frame in enumerate(itertools.islice(_loop(), frames)):
+            picture = frame.reformat(width, height, "yuv420p", interpolation="BICUBIC")
+            picture.pts, picture.time_base = i, Fraction(1, 30)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    return partial.rename(path)
+
+
+def repeated(path: Path, times: int) -> Path:
+    """The packets of ``path`` again and again without re-encoding: a long file that costs nothing to make."""
+    long = path.with_name(f"{path.stem}-x{times}.mp4")
+    if long.exists():
+        return long
+    partial = long.with_suffix(".partial")
+    with av.open(str(partial), "w", format="mp4") as out, av.open(str(path)) as first:
+        template = first.streams.video[0]
+        stream = out.add_stream_from_template(template)
+        length = template.duration
+        assert length is not None
+        for i in range(times):
+            with av.open(str(path)) as source:
+                for packet in source.demux(source.streams.video[0]):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    packet.pts += i * length
+                    packet.dts += i * length
+                    packet.stream = stream
+                    out.mux(packet)
+    return partial.rename(long)
+
+
+def _loop() -> Iterator[av.VideoFrame]:
+    while True:
+        with av.open(str(SAMPLE)) as source:
+            yield from source.decode(video=0)
