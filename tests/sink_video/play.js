@@ -7,8 +7,14 @@ async ({ times, pixel }) => {
       video.addEventListener(name, () => { clearTimeout(timer); resolve(); }, { once: true });
       video.addEventListener("error", () => reject(new Error(`${name}: ${video.error.message}`)), { once: true });
     });
+  // "seeked" may come before the picture is there to be drawn; this comes with the picture.
+  const shown = () =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("no picture within 20 s")), 20000);
+      video.requestVideoFrameCallback(() => { clearTimeout(timer); resolve(); });
+    });
   const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  const ready = happens("canplaythrough");
+  const ready = Promise.all([happens("canplaythrough"), shown()]);
   video.muted = true;
   video.preload = "auto";
   video.src = "/video.mp4";
@@ -22,7 +28,7 @@ async ({ times, pixel }) => {
   [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   for (const time of times) {
-    const there = happens("seeked");
+    const there = Promise.all([happens("seeked"), shown()]);
     video.currentTime = time;
     await there;
     pen.drawImage(video, 0, 0);
