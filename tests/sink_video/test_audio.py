@@ -43,6 +43,20 @@ def actions(sink: VideoSink) -> list[str]:
     return [stream["action"] for stream in audio]
 
 
+def test_odd_names_and_foreign_text_are_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source, out = (
+        Path("cam:1.mp4"),
+        Path("out:1.mp4"),
+    )  # a colon, which FFmpeg takes for the end of a protocol
+    data = make_clip(tmp_path / "good.mp4").read_bytes()
+    assert data.count(b"Lavf") == 1
+    source.write_bytes(data.replace(b"Lavf", b"L\xe4vf"))  # metadata that is not UTF-8
+    sink = render(source, out)
+    assert actions(sink) == ["aac copied"]
+    assert payloads(out.absolute()) == payloads(tmp_path / "good.mp4")
+
+
 @pytest.mark.parametrize(
     ("name", "audio", "options"),
     [

@@ -12,6 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
+from vidinfer.address import LOCAL_ONLY, file_url
 from vidinfer.sink.audio_track import AudioPacket, AudioTrack, add_track
 
 __all__ = ["SourceAudio"]
@@ -120,7 +121,7 @@ class SourceAudio:
 
     def _open(self, path: str) -> None:
         try:
-            self._input = av.open(path)
+            self._input = _opened(path)
         except (av.FFmpegError, OSError) as error:
             self._warnings.append(f"no sound: {path} cannot be opened again ({_first_line(error)})")
             return
@@ -149,7 +150,7 @@ class SourceAudio:
         return action != "dropped"
 
     def _first_packet(self, index: int) -> bytes:
-        with av.open(cast(str, self._path)) as container:
+        with _opened(cast(str, self._path)) as container:
             return next((bytes(p) for p in container.demux(container.streams[index]) if p.size), b"")
 
     def _next(self) -> AudioPacket | None:
@@ -176,7 +177,7 @@ class SourceAudio:
     def _video_goes_on(self, time: Fraction) -> bool:
         """Whether the source has pictures at or after ``time`` seconds."""
         try:
-            with av.open(cast(str, self._path)) as container:
+            with _opened(cast(str, self._path)) as container:
                 stream = container.streams.best("video")
                 if stream is None or not stream.time_base:
                     return False
@@ -188,6 +189,11 @@ class SourceAudio:
                 )
         except (av.FFmpegError, OSError):
             return False  # it cannot be told: keep all the sound
+
+
+def _opened(path: str) -> InputContainer:
+    """``path`` as the decoder opens it, so that what can be decoded can also be heard."""
+    return av.open(file_url(path), metadata_errors="replace", options=dict(LOCAL_ONLY))
 
 
 def _seconds(packet: AudioPacket) -> Fraction | None:

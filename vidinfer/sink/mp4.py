@@ -12,6 +12,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from vidinfer.address import file_url
 from vidinfer.frame import FrameStamp, SourceInfo
 from vidinfer.sink.audio import SourceAudio
 from vidinfer.sink.encoder import H264Track
@@ -47,7 +48,7 @@ class Mp4File:
         self.frames = 0
         # Edit lists count in the movie's own unit, so it must be as fine as the track's.
         options = _CONTAINER | {"movie_timescale": str(self.timeline.time_base.denominator)}
-        self._output: OutputContainer = av.open(str(path), "w", format="mp4", options=options)
+        self._output: OutputContainer = av.open(file_url(path), "w", format="mp4", options=options)
         try:
             self._track = H264Track(
                 self._output,

@@ -8,6 +8,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from vidinfer.address import file_url
 from vidinfer.errors import SinkError
 from vidinfer.sink.timeline import VideoTimeline
 
@@ -28,7 +29,7 @@ def verify(written: Path, final: Path, frames: int, timeline: VideoTimeline, aud
         SinkError: they differ.
         av.FFmpegError: it cannot be read.
     """
-    with av.open(str(written)) as container:
+    with av.open(file_url(written)) as container:
         found = _found(container)
     expected = {
         "frames": frames,

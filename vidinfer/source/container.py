@@ -12,13 +12,12 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
+from vidinfer.address import LOCAL_ONLY, file_url
 from vidinfer.errors import SourceError
 from vidinfer.source.truncation import boxes
 
 __all__ = ["check_readable", "choose_video", "open_container"]
 
-# A playlist or an MP4 with outside references must not reach for the network, whatever it says.
-_OPTIONS = {"protocol_whitelist": "file,crypto,data"}
 # FFmpeg draws any text as a picture of a terminal (ANSI art); a text file is not media.
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 
@@ -53,8 +52,7 @@ def open_container(path: Path) -> InputContainer:
     """
     check_readable(path)
     try:
-        # "file:" keeps a colon in the name from being read as a protocol.
-        container = av.open(f"file:{path}", metadata_errors="replace", options=_OPTIONS)
+        container = av.open(file_url(path), metadata_errors="replace", options=dict(LOCAL_ONLY))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path}: {_why(path, error)}") from error
     if container.format.name in _TEXT_FORMATS:
