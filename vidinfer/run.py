@@ -60,12 +60,9 @@ def run(config: RunConfig, *, observer: Observer, stop: StopSignal, command: Seq
             todo.append((source, one))
     if todo:
         plan = thread_plan()
-        model = open_model(config, plan, progress=True)
-        try:
+        with _ModelOnDemand(config, plan) as model:
             job = _Job(config, model, plan, observer, stop, clock, tuple(command), len(todo))
             reports += job.label_all(todo)
-        finally:
-            model.close()
     return RunReport(tuple(reports), clock.now() - started)
 
 
@@ -93,12 +90,39 @@ def _one_line(error: BaseException) -> str:
     return text if isinstance(error, VidinferError) else f"{type(error).__name__}: {text}"
 
 
+class _ModelOnDemand:
+    """Loaded for the first source that can be read: nobody waits for a download only to hear of a broken file."""
+
+    def __init__(self, config: RunConfig, plan: ThreadPlan) -> None:
+        self._config = config
+        self._plan = plan
+        self._model: Model | None = None
+
+    def get(self) -> Model:
+        """The model, the same at each call.
+
+        Raises:
+            ModelUnavailable: no such model, or no weights.
+            UsageError: a class, device, backend or precision that it does not have.
+        """
+        if self._model is None:
+            self._model = open_model(self._config, self._plan, progress=True)
+        return self._model
+
+    def __enter__(self) -> _ModelOnDemand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._model is not None:
+            self._model.close()
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """All that the sources of one run share."""
 
     config: RunConfig
-    model: Model
+    model: _ModelOnDemand
     plan: ThreadPlan
     observer: Observer
     stop: StopSignal
@@ -117,16 +141,21 @@ class _Job:
         return reports
 
     def _label(self, index: int, resolved: SourceFile, names: OutputNames) -> SourceReport:
-        started, wall = self.clock.now(), utc_now()
+        began = self.clock.now()
         try:
             source = open_source(resolved.path, name=str(resolved.name), threads=self.plan.decoder)
         except SourceError as error:
             return _failed(str(resolved.name), error, self.observer)
+        opening = self.clock.now() - began
         try:
+            model = self.model.get()
+            started, wall = (
+                self.clock.now() - opening,
+                utc_now(),
+            )  # loading the model is no part of the source
             self.observer.source_started(source.info, index, self.total)
-            attempt = _Attempt(
-                self, source, make_sinks(self.config, names, self.plan, self.stop.request), names
-            )
+            sinks = make_sinks(self.config, names, self.plan, self.stop.request)
+            attempt = _Attempt(self, source, model, sinks, names)
             attempt.run()
             report = attempt.report(started, wall)
         finally:
@@ -138,9 +167,12 @@ class _Job:
 class _Attempt:
     """One source through one pipeline into its sinks."""
 
-    def __init__(self, job: _Job, source: Source, sinks: Sequence[Sink], names: OutputNames) -> None:
+    def __init__(
+        self, job: _Job, source: Source, model: Model, sinks: Sequence[Sink], names: OutputNames
+    ) -> None:
         self._job = job
         self._source = source
+        self._model = model
         self._sinks = sinks
         self._names = names
         self._pipeline: Pipeline | None = None
@@ -164,13 +196,13 @@ class _Attempt:
             withdraw_report(self._names.report)
         self._pipeline = make_pipeline(
             self._source,
-            job.model,
+            self._model,
             job.config,
             keep_pictures=any(sink.needs_pictures for sink in self._sinks),
             clock=job.clock,
         )
         for sink in self._sinks:
-            sink.open(self._source.info, job.model.info)
+            sink.open(self._source.info, self._model.info)
         with job.stop.watched(self._pipeline.stop, self._pipeline.abort):
             self._pipeline.run(self._sinks, job.observer.advanced)
 
@@ -232,7 +264,7 @@ class _Attempt:
             "started": wall,
             "command": list(job.command),
             "versions": versions(),
-            "model": describe_model(job.model.info),
+            "model": describe_model(self._model.info),
             "source": describe_source(self._source),
             "sinks": describe_sinks(self._sinks),
         }

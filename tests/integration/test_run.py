@@ -64,6 +64,16 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path: Path, label_files: Runner
     assert len(records(tmp_path / "out" / "good.labels.jsonl")) == 5
 
 
+def test_a_file_that_cannot_be_read_does_not_wait_for_a_model(tmp_path: Path, label_files: Runner) -> None:
+    (tmp_path / "empty.mp4").touch()
+    report = label_files(tmp_path / "empty.mp4", model="resnet50", weights=str(tmp_path / "missing.pth"))
+    assert [r.status for r in report.sources] == ["failed"]
+    good = make_video(tmp_path / "good.mp4", frames=2)
+    with pytest.raises(ModelUnavailable, match=r"missing\.pth"):
+        label_files(tmp_path / "empty.mp4", good, model="resnet50", weights=str(tmp_path / "missing.pth"))
+    assert list((tmp_path / "out").glob("*")) == []
+
+
 def test_damage_in_the_middle_is_told_and_decoding_goes_on(tmp_path: Path, label_files: Runner) -> None:
     clip = make_video(tmp_path / "clip.mp4", frames=60, size=(160, 96), gop=10)
     flip_bytes(clip, start=0.4, end=0.5)
