@@ -41,6 +41,7 @@ SMALL = "mobilenet_v3_small"
         ({"name": SMALL, "score_threshold": 1.5}, UsageError, r"between 0 and 1, got 1.5"),
         ({"name": SMALL, "score_threshold": float("nan")}, UsageError, r"between 0 and 1, got nan"),
         ({"name": "demo", "classes": ["kar"]}, UsageError, r"demo has no class 'kar'; did you mean car"),
+        ({"name": "demo", "classes": ["dog"]}, UsageError, r"it has car, truck, bus, bicycle, pedestrian$"),
         ({"name": "demo", "classes": ["__background__"]}, UsageError, r"names no object"),
         ({"name": "demo", "classes": []}, UsageError, r"name at least one"),
         (

@@ -62,13 +62,13 @@ def test_a_file_in_each_format_gives_the_same(state: dict[str, torch.Tensor], tm
         assert Path(model.info.weights).is_file()
 
 
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_bomb_given_as_weights_does_not_go_off(tmp_path: Path, zipped: bool) -> None:
+@pytest.mark.parametrize("protocol", [None, 2, 4])
+def test_a_bomb_given_as_weights_does_not_go_off(tmp_path: Path, protocol: int | None) -> None:
     crater, path = tmp_path / "crater", tmp_path / "bomb.pth"
-    if zipped:
+    if protocol is None:
         torch.save({"features.0.0.weight": Bomb(crater)}, path)
     else:
-        path.write_bytes(pickle.dumps(Bomb(crater), protocol=2))
+        path.write_bytes(pickle.dumps(Bomb(crater), protocol=protocol))
     with pytest.raises(ModelUnavailable, match=r"plain tensors \((?!.*weights_only).*Nothing in it was run"):
         load_model(NAME, weights=str(path))
     assert not crater.exists()

@@ -22,6 +22,8 @@ __all__ = ["Reporting", "assemble"]
 
 HOLE = "N/A"
 """Labels that COCO once had: they keep the numbering and name nothing."""
+LISTED = 12
+"""Names shown to somebody who asked for one that is not among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +100,10 @@ def _labels(loaded: Loaded, classes: Sequence[str] | None) -> tuple[int, ...] | 
         if name in nothing:
             raise UsageError(f"class {name!r} of {loaded.name} names no object, so it has no boxes to report")
         if name not in known:
-            raise UsageError(f"{loaded.name} has no class {name!r}{nearest(name, known)}")
+            raise UsageError(f"{loaded.name} has no class {name!r}{nearest(name, known) or _told(known)}")
     return tuple(i for i, name in enumerate(loaded.categories) if name in classes and name not in nothing)
+
+
+def _told(names: Sequence[str]) -> str:
+    """``"; it has a, b"``: all names where they are few, else the first."""
+    return f"; it has {', '.join(names[:LISTED])}{f' and {len(names) - LISTED} more' if len(names) > LISTED else ''}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,7 +146,10 @@ def _reason(error: Exception) -> str:
 
 
 def _read_torch(file: BinaryIO) -> Any:
-    return torch.load(file, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        # Of unusual pickles torch warns, and then reads or refuses them: that is all a user needs to hear.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _read_safetensors(file: BinaryIO) -> Any:
