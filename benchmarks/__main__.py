@@ -12,6 +12,7 @@ BENCHMARKS = {
     "startup": startup.measure,
     "plain-loop": against_plain_loop.measure,
     "memory": memory.measure,
+    "memory-video": memory.measure_with_video,
 }
 
 

@@ -95,6 +95,23 @@ def test_frames_before_the_first_key_frame_are_not_displayed(
     assert reading.gaps == []
 
 
+@pytest.mark.parametrize("b_frames", [0, 3])
+def test_a_clock_that_starts_anew_loses_nothing(
+    tmp_path: Path, ffprobe_times: ProbeTimes, b_frames: int
+) -> None:
+    """Recordings joined end to end: the second begins at the time of the first."""
+    parts = [
+        make_video(tmp_path / f"{n}.ts", frames=40, b_frames=b_frames, size=(192, 128), first_number=n * 40)
+        for n in range(3)
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    reading = read(path)
+    assert reading.pts == ffprobe_times(path)
+    assert reading.numbers == list(range(120))
+    assert reading.gaps == []
+
+
 def _media_time(path: Path) -> int:
     data = path.read_bytes()
     at = data.index(b"elst")
