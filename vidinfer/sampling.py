@@ -9,6 +9,9 @@ from vidinfer.frame import FrameStamp
 
 __all__ = ["Sampler", "Sampling"]
 
+CLOCK_RESET = Fraction(1)
+"""A step back by more than so many seconds is a clock that started anew (joined recordings), and so does sampling."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -35,7 +38,7 @@ class Sampler:
     def __init__(self, sampling: Sampling) -> None:
         self._sampling = sampling
         self._first: Fraction | None = None
-        self._next_tick = Fraction(0)
+        self._origin = self._next_tick = self._last = Fraction(0)
         self._kept = 0
 
     def finished(self, stamp: FrameStamp) -> bool:
@@ -70,11 +73,14 @@ class Sampler:
     def _tick(self, time: Fraction, fps: Fraction) -> bool:
         """Whether ``time`` is the first frame at or after a tick of ``1/fps`` seconds."""
         if self._kept == 0:
+            self._origin = time if self._first is None else self._first
             self._next_tick = time
+        elif time < self._last - CLOCK_RESET:
+            self._origin = self._next_tick = time
+        self._last = time
         if time < self._next_tick:
             return False
-        origin = self._first if self._first is not None else time
-        self._next_tick = origin + ((time - origin) * fps // 1 + 1) / fps
+        self._next_tick = self._origin + ((time - self._origin) * fps // 1 + 1) / fps
         return True
 
 

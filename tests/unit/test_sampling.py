@@ -41,6 +41,13 @@ def test_fps_follows_true_time_where_the_rate_varies() -> None:
     assert run(Sampling(fps=Fraction(2)), pts)[0] == [0, 4, 6, 8, 9]
 
 
+def test_fps_starts_anew_with_the_clock() -> None:
+    pts: list[int | None] = [0, 400, 800, 1200, 5000, 5600, 100, 500, 900, 1300]
+    assert run(Sampling(fps=Fraction(1)), pts)[0] == [0, 3, 4, 6, 9]
+    backwards: list[int | None] = [0, 1000, 960, 2000, 1900, 3000]  # disorder among neighbours is none
+    assert run(Sampling(fps=Fraction(1)), backwards)[0] == [0, 1, 3, 5]
+
+
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=60), st.integers(1, 30))
 def test_fps_keeps_at_most_one_frame_per_tick_and_misses_no_tick_that_has_one(
     gaps: list[int], fps: int
