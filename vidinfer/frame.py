@@ -10,7 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Frame", "FrameStamp", "Gap", "Picture", "SourceInfo"]
+__all__ = ["CLOCK_RESET", "Frame", "FrameStamp", "Gap", "Picture", "SourceInfo"]
+
+CLOCK_RESET = Fraction(1)
+"""Seconds; a larger step back in time is no disorder among neighbours but a clock that started anew, as where
+recordings were joined."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vidinfer.frame import FrameStamp
+from vidinfer.frame import CLOCK_RESET, FrameStamp
 
 __all__ = ["Sampler", "Sampling"]
-
-CLOCK_RESET = Fraction(1)
-"""A step back by more than so many seconds is a clock that started anew (joined recordings), and so does sampling."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vidinfer.frame import FrameStamp, Gap
+from vidinfer.frame import CLOCK_RESET, FrameStamp, Gap
 
 __all__ = ["Increasing", "VideoTimeline", "start_shift", "track_time_base"]
 
@@ -16,8 +16,6 @@ _FINEST = 10_000_000
 _FALLBACK = Fraction(1, 90_000)
 LONGEST_LEAD = Fraction(10)
 """Seconds from 0 to the first picture that are kept as they are."""
-_RESET = Fraction(1)
-"""A step back of this many seconds is a clock that started anew, not a disorder among neighbours."""
 
 
 def track_time_base(time_base: Fraction) -> tuple[Fraction, bool]:
@@ -50,7 +48,7 @@ class Increasing:
 
     def __init__(self, time_base: Fraction) -> None:
         """``time_base``: seconds per tick."""
-        self._reset = max(int(_RESET / time_base), 1)
+        self._reset = max(int(CLOCK_RESET / time_base), 1)
         self._last: int | None = None
         self._added = 0
         self.changed = 0

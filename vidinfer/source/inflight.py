@@ -9,15 +9,13 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vidinfer.frame import Gap
+from vidinfer.frame import CLOCK_RESET, Gap
 
 __all__ = ["InFlight"]
 
 # No decoder holds a packet back for longer: 16 reference frames, 16 threads, and as much again for two-field pictures.
 _LONGEST_DELAY = 128
 _UNSAID = "the decoder gave no frame for the packets"
-_RESET = Fraction(1)
-"""A step back of the decoding time by this many seconds is a clock that started anew, as in joined recordings."""
 
 _Time = tuple[int, int]
 """How often the clock had started anew, and ``pts``: increases in presentation order."""
@@ -38,7 +36,7 @@ class InFlight:
         """``one_to_one``: in this codec every packet holds a picture to show."""
         self._time_base = time_base
         self._one_to_one = one_to_one
-        self._reset = int(_RESET / time_base)
+        self._reset = int(CLOCK_RESET / time_base)
         self._waiting: dict[_Time, None] = {}
         self._resets = 0
         self._resets_shown = 0
