@@ -15,9 +15,10 @@ STAGES = ("source", "model", "annotate", "sink")
 
 LAYERS = [
     {"address", "errors", "clock", "frame", "detections", "record", "stats", "stages"},
-    {"batcher", "sampling", "plan", "outputs", "report"},
+    {"batcher", "sampling", "plan", "outputs", "report", "windows"},
     {"ring", "channel", "workers", "progress"},
     {*STAGES, "config", "testing"},
+    {"feeder"},
     {"pipeline"},
     {"build", "describe"},
     {"run"},

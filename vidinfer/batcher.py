@@ -15,6 +15,8 @@ class Fill:
     """Entries in it."""
     capacity: int
     """Entries it can hold."""
+    full: bool
+    """Nothing more fits: no entry, or no place of the batch's memory."""
     ended: bool
     """No more will come."""
     oldest: float | None
@@ -37,7 +39,7 @@ class OfflineBatcher:
 
     def decide(self, fill: Fill, now: float) -> Decision:  # noqa: ARG002 - offline ignores the time
         """Close a batch that is full, and the last one at the end of the source."""
-        if fill.entries == fill.capacity:
+        if fill.full:
             return Decision(close=True, closed_by="full")
         if fill.ended and fill.entries > 0:
             return Decision(close=True, closed_by="end")

@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Classes", "Clips", "Objects", "Results", "Segments"]
+__all__ = ["BACKGROUND", "MOVING_PIXELS", "NOT_REPORTED", "Classes", "Flow", "Objects", "Results", "Segments"]
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+
+BACKGROUND = "__background__"
+"""torchvision's name for label 0 of detectors and segmentation models: nothing was found."""
+NOT_REPORTED = 255
+"""In class maps: a class that nobody asked for."""
+MOVING_PIXELS = 0.5
+"""Less than this from frame to frame is the noise of the estimate, not movement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Segments:
     """Semantic segmentation of ``n`` frames."""
 
     class_maps: NDArray[np.uint8]
-    """``(n, h, w)``: the class of each pixel, at the model's own resolution."""
+    """``(n, h, w)``: the class of each pixel, at the model's own resolution; stretched over the picture."""
 
     def rows(self, first: int, last: int) -> Segments:
         """The frames ``[first, last)`` of the batch, as views."""
@@ -96,32 +103,42 @@ class Segments:
 
 
 @dataclass(frozen=True, slots=True)
-class Clips:
-    """Classes of windows of frames; row ``i`` belongs to the frame that closes the window."""
+class Flow:
+    """Optical flow of ``n`` pairs of neighbouring frames; vectors in pixels of the displayed picture per pair."""
 
-    first_pts: IntArray
-    """``(n,)``: timestamp of the first frame of each window."""
-    last_pts: IntArray
-    """``(n,)``: timestamp of the last frame of each window."""
-    classes: Classes
+    mean: FloatArray
+    """``(n,)``: mean length of the vectors."""
+    maximum: FloatArray
+    """``(n,)``: length of the longest."""
+    direction: FloatArray
+    """``(n,)``: where the mean vector points, in degrees [0, 360): 0 right, 90 down; not a number if it is zero."""
+    moving: FloatArray
+    """``(n,)``: share of the pixels that move by at least ``MOVING_PIXELS`` from frame to frame."""
+    fields: FloatArray
+    """``(n, h, w, 2)``: x and y of each vector, at the model's own resolution; stretched over the picture."""
 
-    def rows(self, first: int, last: int) -> Clips:
-        """The windows ``[first, last)`` of the batch, as views."""
-        return Clips(self.first_pts[first:last], self.last_pts[first:last], self.classes.rows(first, last))
+    def rows(self, first: int, last: int) -> Flow:
+        """The pairs ``[first, last)`` of the batch, as views."""
+        part = slice(first, last)
+        return Flow(
+            self.mean[part], self.maximum[part], self.direction[part], self.moving[part], self.fields[part]
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a model found in ``frames`` frames. A task fills the columns that it has."""
+    """What a model found in ``frames`` places of a batch: frames, or windows of them. A task fills its columns."""
 
     frames: int
-    """``n``, the frames of the batch."""
+    """``n``, the places of the batch."""
     categories: tuple[str, ...]
     """Names by label."""
     objects: Objects | None = None
     classes: Classes | None = None
     segments: Segments | None = None
-    clips: Clips | None = None
+    clips: Classes | None = None
+    """Classes of windows of frames; which frames, each record's :class:`~vidinfer.record.Span` says."""
+    flow: Flow | None = None
 
     def rows(self, first: int, last: int) -> Results:
         """The frames ``[first, last)`` of the batch, as views."""
@@ -132,4 +149,5 @@ class Results:
             classes=None if self.classes is None else self.classes.rows(first, last),
             segments=None if self.segments is None else self.segments.rows(first, last),
             clips=None if self.clips is None else self.clips.rows(first, last),
+            flow=None if self.flow is None else self.flow.rows(first, last),
         )

@@ -18,6 +18,7 @@ from vidinfer.channel import Channel
 from vidinfer.clock import Clock
 from vidinfer.detections import Results
 from vidinfer.errors import ModelError
+from vidinfer.feeder import make_feeder
 from vidinfer.frame import Frame, Gap
 from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.ring import Batcher, BatchRing, RingStatistics, Slot
@@ -47,22 +48,26 @@ class Pipeline:
         sampler: Sampler,
         clock: Clock,
         batch_size: int,
+        batch_entries: int | None = None,
         slots: int = 3,
         keep_pictures: bool = False,
     ) -> None:
-        """Allocates the ring: ``slots`` batches of ``batch_size`` frames; nothing grows after this."""
+        """Allocates the ring: ``slots`` batches of ``batch_size`` places; nothing grows after this.
+
+        ``batch_entries``: most records in a batch, where many frames share a place; ``None``: one a place.
+        """
         self._source = source
         self._model = model
         self._sampler = sampler
         self._clock = clock
-        self._keep_pictures = keep_pictures
         self._size = (source.info.width, source.info.height)
-        self._input = model.input_for(*self._size)
-        arrays = [model.allocate(batch_size, self._input) for _ in range(slots)]
-        self._ring: BatchRing[Entry] = BatchRing(arrays, batcher, clock)
+        spec = model.input_for(*self._size)
+        arrays = [model.allocate(batch_size, spec) for _ in range(slots)]
+        self._ring: BatchRing[Entry] = BatchRing(arrays, batcher, clock, entries=batch_entries)
         self._channel: Channel[LabelledBatch] = Channel(1)
         self.ledger = Ledger()
         self.times = StageTimes(clock)
+        self._feeder = make_feeder(self._ring, spec, self.times, keep_pictures=keep_pictures)
         self.first_label_at: float | None = None
         """When the first results came out of the model, on the clock."""
 
@@ -113,6 +118,7 @@ class Pipeline:
             if item is None or not self._accept(item):
                 break
         self._source.interrupt()
+        self._feeder.end()
         self._ring.close()
 
     def _accept(self, item: Frame | Gap) -> bool:
@@ -120,8 +126,7 @@ class Pipeline:
         if isinstance(item, Gap):
             self.ledger.add("gaps")
             self.ledger.add("packets_lost", item.packets)
-            self._ring.reserve()
-            self._ring.commit(Entry(Outcome.GAP, item, reason=item.reason), filled=False)
+            self._feeder.gap(item)
             return True
         if self._sampler.finished(item.stamp):
             return False
@@ -130,21 +135,8 @@ class Pipeline:
         if reason is not None:
             self.ledger.skip(reason)
             return True
-        self._place(item)
+        self._feeder.frame(item)
         return True
-
-    def _place(self, frame: Frame) -> None:
-        """Write the frame once, straight into its place in the batch."""
-        place = self._ring.reserve()
-        picture = frame.picture if self._keep_pictures else None
-        if frame.corrupt:
-            entry = Entry(Outcome.CORRUPT, frame.stamp, reason="damaged data", picture=picture)
-            self._ring.commit(entry, filled=False)
-            return
-        with self.times.busy("decode"):
-            self._input.prepare(frame.picture.rgb(), place)
-        row = self._ring.next_row()
-        self._ring.commit(Entry(Outcome.LABELLED, frame.stamp, row=row, picture=picture), filled=True)
 
     def _infer(self) -> None:
         failed_in_a_row = 0

@@ -9,6 +9,7 @@ __all__ = [
     "BATCH_SIZE",
     "MEMORY_BYTES",
     "PICTURE_BATCHES",
+    "SHARED_ENTRIES",
     "SLOTS",
     "ThreadPlan",
     "batch_size_for",
@@ -19,6 +20,8 @@ BATCH_SIZE = 8
 """Detectors gain little beyond 8 frames, and 8 keeps the first label near."""
 MEMORY_BYTES = 384 * 2**20
 """Most memory that batch slots and pictures kept for drawing may take together."""
+SHARED_ENTRIES = 128
+"""Most records in a batch where many frames share a place (clips): they are small without their pictures."""
 SLOTS = 3
 """One being filled, one waiting, one with the model."""
 PICTURE_BATCHES = SLOTS + 3
@@ -44,15 +47,18 @@ def thread_plan() -> ThreadPlan:
     return ThreadPlan(cores=cores, decoder=min(half, 8), model=cores, encoder=min(half, 8))
 
 
-def batch_size_for(wanted: int | None, frame_bytes: int, picture_bytes: int = 0) -> int:
-    """Frames per batch: as asked for, else ``BATCH_SIZE`` or what fits into ``MEMORY_BYTES``.
+def batch_size_for(
+    wanted: int | None, frame_bytes: int, picture_bytes: int = 0, *, usual: int = BATCH_SIZE
+) -> int:
+    """Places per batch: as asked for, else ``usual`` or what fits into ``MEMORY_BYTES``.
 
     Args:
         wanted: ``None`` for automatic.
         frame_bytes: bytes of one place in the ring.
         picture_bytes: bytes of one picture that is kept to be drawn on; 0 if none is.
+        usual: what serves the model well.
     """
     if wanted is not None:
         return wanted
     one = SLOTS * frame_bytes + PICTURE_BATCHES * picture_bytes
-    return max(1, min(BATCH_SIZE, MEMORY_BYTES // max(1, one)))
+    return max(1, min(usual, MEMORY_BYTES // max(1, one)))

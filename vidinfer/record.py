@@ -9,7 +9,7 @@ from enum import StrEnum
 from vidinfer.detections import Results
 from vidinfer.frame import FrameStamp, Gap, Picture
 
-__all__ = ["Entry", "LabelledBatch", "Outcome"]
+__all__ = ["Entry", "LabelledBatch", "Outcome", "Span"]
 
 
 class Outcome(StrEnum):
@@ -24,6 +24,21 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The frames that one place of a batch was made of: of a clip, or a pair of neighbours."""
+
+    first_pts: int | None
+    last_pts: int | None
+    """Of the last frame that is part of it."""
+    frames: int
+    """Different frames in it."""
+    seconds: float | None
+    """From the first to the last; ``None`` where a time is missing."""
+    padded: bool = False
+    """The source ended before the window was full, and its last frame was repeated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the record."""
 
@@ -31,11 +46,14 @@ class Entry:
     at: FrameStamp | Gap
     """A :class:`Gap` exactly when the outcome is ``GAP``."""
     row: int = -1
-    """The frame's row in ``LabelledBatch.results``; -1 where the model gave none."""
+    """The frame's row in ``LabelledBatch.results``; -1 where the model gave none. Of a window of frames, the one that
+    closes it has the row."""
     reason: str | None = None
     """Why, for every outcome but ``LABELLED``."""
     picture: Picture | None = None
     """The decoder's own frame, kept only when somebody will draw on it."""
+    span: Span | None = None
+    """With ``row``, where the model looks at several frames at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Slot(Generic[T]):
     """One batch. Between ``take`` and ``release`` it belongs to the reader alone."""
 
     array: NDArray[Any]
-    """``(capacity, ...)``: the places; rows ``[0, rows)`` are filled."""
+    """``(places, ...)``: rows ``[0, rows)`` are filled."""
     entries: list[T] = field(default_factory=list)
     """What was committed, in order; some of it may have no row."""
     rows: int = 0
@@ -76,11 +76,21 @@ class BatchRing(Generic[T]):
     Thread rule: one writer thread, one reader thread; ``close`` and ``abort`` from any.
     """
 
-    def __init__(self, arrays: Sequence[NDArray[Any]], batcher: Batcher, clock: Clock) -> None:
-        """``arrays``: one per slot, each ``(capacity, ...)``, all of one shape; at least two let the ends overlap."""
+    def __init__(
+        self, arrays: Sequence[NDArray[Any]], batcher: Batcher, clock: Clock, *, entries: int | None = None
+    ) -> None:
+        """Make the slots.
+
+        Args:
+            arrays: one per slot, each ``(places, ...)``, all of one shape; at least two let the ends overlap.
+            batcher: decides when a batch closes.
+            clock: of the batcher.
+            entries: most entries in a batch, where many of them share a place; ``None``: as many as places.
+        """
         if not arrays or len({(a.shape, a.dtype.str) for a in arrays}) != 1:
             raise ValueError(f"a ring needs slots of one shape, got {[a.shape for a in arrays]}")
-        self.capacity = int(arrays[0].shape[0])
+        self._places = int(arrays[0].shape[0])
+        self.capacity = self._places if entries is None else entries
         self._batcher = batcher
         self._clock = clock
         self._slots = len(arrays)
@@ -201,9 +211,10 @@ class BatchRing(Generic[T]):
         slot = self._open
         if slot is None or not slot.entries or self._reserved:
             return None  # nothing to close, or its next place is being written: the commit will ask again
-        fill = Fill(len(slot.entries), self.capacity, self._ended, slot.oldest)
+        full = len(slot.entries) >= self.capacity or slot.rows >= self._places
+        fill = Fill(len(slot.entries), self.capacity, full, self._ended, slot.oldest)
         decision = self._batcher.decide(fill, now)
-        if decision.close or fill.entries == fill.capacity:
+        if decision.close or full:
             slot.closed_by = decision.closed_by
             self._ready.append(slot)
             self._open = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from vidinfer.detections import Results
 from vidinfer.frame import Frame, Gap, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 
-__all__ = ["Annotator", "Model", "ModelInfo", "ModelInput", "Sink", "Source"]
+__all__ = ["Annotator", "Model", "ModelInfo", "ModelInput", "Sink", "Source", "Window"]
 
 
 class Source(Protocol):
@@ -72,22 +73,47 @@ class ModelInfo:
     precision: str = "fp32"
     why: str = ""
     """One line: why this backend and precision."""
+    keypoints: tuple[str, ...] = ()
+    """Names of the keypoints of an object, in the order of the columns."""
+    skeleton: tuple[tuple[int, int], ...] = ()
+    """Pairs of keypoints that a line joins."""
     details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """How many frames a model looks at together, and which."""
+
+    frames: int
+    """Frames in one place."""
+    rate: Fraction | None = None
+    """Frames a second of true time, whatever the source has; ``None``: frames that follow one another."""
+    stride: Fraction | None = None
+    """Seconds from the start of one window to that of the next; ``None``: each frame closes a window."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInput:
-    """What the model wants of each frame of a source: the shape of a place in the batch, and how to fill it."""
+    """What the model wants of each frame of a source, and how many of them it looks at together."""
 
     shape: tuple[int, int, int]
-    """``(height, width, 3)`` of one place."""
+    """``(height, width, 3)`` of one frame in a place."""
     dtype: np.dtype[Any]
     """``uint8`` for pixels, ``float32`` for resampled pixels that torchvision does not round."""
     prepare: Callable[[NDArray[np.uint8], NDArray[Any]], None]
-    """``prepare(rgb, place)``: write the displayed ``(H, W, 3)`` uint8 picture into ``place`` (``shape``, ``dtype``).
+    """``prepare(rgb, frame)``: write the displayed ``(H, W, 3)`` uint8 picture into ``frame`` (``shape``, ``dtype``).
 
     Called on the decoding thread, once per frame.
     """
+    window: Window | None = None
+    """``None``: one frame per place."""
+    batch_size: int = 8
+    """Places per batch that serve this model well, where nobody says."""
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """The shape of one place of a batch: ``shape``, or ``(window.frames, *shape)``."""
+        return self.shape if self.window is None else (self.window.frames, *self.shape)
 
 
 class Model(Protocol):
@@ -106,14 +132,14 @@ class Model(Protocol):
         ...
 
     def allocate(self, frames: int, spec: ModelInput) -> NDArray[Any]:
-        """A batch slot ``(frames, *spec.shape)`` of ``spec.dtype``; page-locked where the device gains by it."""
+        """A batch slot ``(frames, *spec.place)`` of ``spec.dtype``; page-locked where the device gains by it."""
         ...
 
     def predict(self, batch: NDArray[Any], width: int, height: int) -> Results:
-        """Label ``batch`` ``(n, *shape)`` of frames displayed at ``width`` x ``height``; boxes come in those pixels.
+        """Label ``batch`` ``(n, *place)`` of frames displayed at ``width`` x ``height``; boxes come in those pixels.
 
         Returns:
-            Results of exactly ``n`` frames; row ``i`` depends on frame ``i`` alone.
+            Results of exactly ``n`` places; row ``i`` depends on place ``i`` alone.
 
         Raises:
             ModelError: the model failed; the batch is not read any more.

@@ -19,7 +19,7 @@ from vidinfer.detections import Objects, Results
 from vidinfer.errors import SinkError
 from vidinfer.frame import Frame, FrameStamp, Gap, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
-from vidinfer.stages import ModelInfo, ModelInput
+from vidinfer.stages import ModelInfo, ModelInput, Window
 
 __all__ = [
     "ArrayPicture",
@@ -125,11 +125,15 @@ class ScriptedSource:
 class FakeModel:
     """Finds one box per frame whose x1 is the frame's pixel value: results that tell which frame they saw.
 
-    ``before(batch_number)`` runs first in every ``predict`` and may raise or wait.
+    ``before(batch_number)`` runs first in every ``predict`` and may raise or wait. With ``window`` it looks at several
+    frames at once, and tells of the last of them.
     """
 
-    def __init__(self, before: Callable[[int], object] | None = None) -> None:
+    def __init__(
+        self, before: Callable[[int], object] | None = None, *, window: Window | None = None
+    ) -> None:
         self._before = before
+        self._window = window
         self.batch_sizes: list[int] = []
         self.closed = False
         self._info = ModelInfo(name="fake", task="detection", categories=("__background__", "thing"))
@@ -145,11 +149,11 @@ class FakeModel:
         def prepare(rgb: NDArray[np.uint8], place: NDArray[Any]) -> None:
             np.copyto(place, rgb)
 
-        return ModelInput((height, width, 3), np.dtype(np.uint8), prepare)
+        return ModelInput((height, width, 3), np.dtype(np.uint8), prepare, window=self._window)
 
     def allocate(self, frames: int, spec: ModelInput) -> NDArray[Any]:
         """Plain memory."""
-        return np.zeros((frames, *spec.shape), spec.dtype)
+        return np.zeros((frames, *spec.place), spec.dtype)
 
     def predict(self, batch: NDArray[Any], width: int, height: int) -> Results:
         """One ``thing`` per frame at x1 = pixel value."""
@@ -157,7 +161,8 @@ class FakeModel:
             self._before(len(self.batch_sizes))
         n = len(batch)
         self.batch_sizes.append(n)
-        x1 = batch[:, 0, 0, 0].astype(np.float32)
+        frames = batch if self._window is None else batch[:, -1]
+        x1 = frames[:, 0, 0, 0].astype(np.float32)
         boxes = np.stack([x1, np.zeros(n), np.full(n, width), np.full(n, height)], axis=1).astype(np.float32)
         objects = Objects(
             np.arange(n + 1, dtype=np.int64), boxes, np.ones(n, np.float32), np.ones(n, np.int64)

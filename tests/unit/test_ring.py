@@ -98,6 +98,26 @@ class RingMachine(RuleBasedStateMachine):
 TestRingMachine = RingMachine.TestCase
 
 
+@given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 9))
+def test_entries_that_share_places(filled: list[bool], places: int, entries: int) -> None:
+    """Clips: many frames, few of which fill a place; a batch is full when either runs out."""
+    arrays = [np.zeros((places, 2), np.int64) for _ in range(len(filled) + 1)]
+    ring: BatchRing[int] = BatchRing(arrays, OfflineBatcher(), VirtualClock(), entries=entries)
+    for number, full in enumerate(filled):
+        ring.reserve()[:] = number
+        ring.commit(number, filled=full)
+    ring.close()
+    read = []
+    while (slot := ring.take()) is not None:
+        rows = [n for n in slot.entries if filled[n]]
+        assert slot.array[: slot.rows, 0].tolist() == rows
+        assert slot.closed_by == "end" or len(rows) == places or len(slot.entries) == entries
+        assert 1 <= len(slot.entries) <= entries
+        assert len(rows) <= places
+        read += slot.entries
+    assert read == list(range(len(filled)))
+
+
 @given(frames=st.integers(0, 60), slots=st.integers(1, 4), capacity=st.integers(1, 9))
 def test_every_frame_crosses_two_threads_once_in_order(frames: int, slots: int, capacity: int) -> None:
     ring = make_ring(slots, capacity)
