@@ -9,21 +9,33 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.sink.cases import (
     CATEGORIES,
     CLASSIFIER,
+    CLIPPER,
     DETECTOR,
+    FLOWER,
     FORMATS,
+    MASKED,
+    POSED,
+    SEGMENTER,
     SOURCE,
     TIME_BASE,
     classes,
+    clips,
+    flow,
+    masked,
     mixed_batches,
     objects,
+    posed,
     read,
+    segments,
     stamp,
+    windowed_batches,
+    write,
 )
 from vidinfer.detections import Objects, Results
 from vidinfer.errors import SinkError, UsageError
@@ -33,15 +45,6 @@ from vidinfer.sink import label_sink
 from vidinfer.stages import ModelInfo
 
 every_format = pytest.mark.parametrize("name", FORMATS)
-
-
-def write(name: str, path: Path, batches: list[LabelledBatch], model: ModelInfo = DETECTOR) -> Path:
-    sink = label_sink(name, path, overwrite=True)
-    sink.open(SOURCE, model)
-    for batch in batches:
-        sink.write(batch)
-    sink.close()
-    return path
 
 
 @every_format
@@ -131,18 +134,24 @@ def test_all_outcomes_come_back(name: str, tmp_path: Path) -> None:
 
 
 counts = st.lists(st.integers(0, 5), min_size=1, max_size=6)
+TASKS = {
+    "objects": (DETECTOR, lambda size, seed: mixed_batches(objects(size, seed))),
+    "masks": (MASKED, lambda size, seed: mixed_batches(masked(size, seed))),
+    "keypoints": (POSED, lambda size, seed: mixed_batches(posed(size, seed))),
+    "classes": (CLASSIFIER, lambda size, seed: mixed_batches(classes(len(size), size[0], seed))),
+    "segments": (SEGMENTER, lambda size, seed: mixed_batches(segments(len(size), seed))),
+    "clip": (CLIPPER, lambda size, seed: windowed_batches(clips(len(size), size[0] + 1, seed))),
+    "flow": (FLOWER, lambda size, seed: windowed_batches(flow(len(size), seed))),
+}
 
 
-@settings(max_examples=40)
-@given(st.lists(counts, max_size=4), st.booleans())
-def test_all_formats_hold_the_same(tmp_path_factory: pytest.TempPathFactory, sizes, detection: bool) -> None:
+@pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(sizes=st.lists(counts, max_size=3))
+def test_all_formats_hold_the_same(tmp_path_factory: pytest.TempPathFactory, task: str, sizes) -> None:
     folder = tmp_path_factory.mktemp("same")
-    batches, first = [], 0
-    for i, size in enumerate(sizes):
-        results = objects(size, seed=i) if detection else classes(len(size), size[0], seed=i)
-        batches += mixed_batches(results, first=first)
-        first += len(size) + 2
-    model = DETECTOR if detection else CLASSIFIER
+    model, make = TASKS[task]
+    batches = [batch for i, size in enumerate(sizes) for batch in make(size, i)]
     jsonl, csv, parquet = (read(name, write(name, folder / name, batches, model)) for name in FORMATS)
     assert jsonl == csv
     assert jsonl == parquet
@@ -221,8 +230,8 @@ def test_labels_beyond_the_categories_are_refused(name: str, tmp_path: Path) -> 
 
 @every_format
 def test_a_task_without_a_record_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(SinkError, match="labels of a segmentation model cannot be written"):
-        label_sink(name, tmp_path / "a").open(SOURCE, ModelInfo("fcn", "segmentation", CATEGORIES))
+    with pytest.raises(SinkError, match="labels of a depth model cannot be written"):
+        label_sink(name, tmp_path / "a").open(SOURCE, ModelInfo("midas", "depth", CATEGORIES))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when complete.
+"""Files that appear under their final name only when complete; :mod:`vidinfer.sink.folder` has folders.
 
 While it is written, ``clip.labels.jsonl`` is called ``.clip.labels.jsonl.1a2b3c4d.partial``, in the same folder, and
 its writer holds a lock on it. A killed run leaves such a file behind; the next run that makes the same output removes
@@ -11,12 +11,13 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import BinaryIO
 
 from vidinfer.errors import SinkError
 
-__all__ = ["PartialFile", "output_error", "remove_leftovers"]
+__all__ = ["PartialFile", "output_error", "partial_name", "remove_leftovers", "sync_folder", "try_lock"]
 
 _SUFFIX = ".partial"
 _NAME_LIMIT = 255
@@ -73,13 +74,13 @@ class PartialFile:
             final.parent.mkdir(parents=True, exist_ok=True)
             self._check_free()
             remove_leftovers(final)
-            self.path = final.with_name(_prefix(final) + secrets.token_hex(4) + _SUFFIX)
+            self.path = partial_name(final)
             self.file: BinaryIO = self.path.open("xb", buffering=_BUFFER)
         except SinkError:
             raise
         except OSError as error:
             raise output_error(final, error, "create") from error
-        _try_lock(self.file.fileno())
+        try_lock(self.file.fileno())
 
     def write(self, data: bytes) -> None:
         """Append ``data``.
@@ -120,7 +121,7 @@ class PartialFile:
             )  # still locked: nobody may take it for a leftover until it is renamed
             self._done = True
             self.file.close()
-            _sync_folder(self.final.parent)
+            sync_folder(self.final.parent)
         except SinkError:
             raise
         except OSError as error:
@@ -141,24 +142,43 @@ class PartialFile:
             raise SinkError(f"{self.final} exists; give --overwrite to replace it, or choose another --out")
 
 
+def partial_name(final: Path) -> Path:
+    """A new temporary name beside ``final``, by which :func:`remove_leftovers` knows whose it was."""
+    return final.with_name(_prefix(final) + secrets.token_hex(4) + _SUFFIX)
+
+
 def remove_leftovers(final: Path) -> None:
-    """Remove partial files of the output ``final`` that no living process is writing.
+    """Remove partial files and folders of the output ``final`` that no living process is writing.
 
     Raises:
-        OSError: the folder cannot be read.
+        OSError: the folder of ``final`` cannot be read.
     """
     prefix = _prefix(final)
+    length = len(prefix) + 8 + len(_SUFFIX)  # others are of outputs whose names begin alike
     with os.scandir(final.parent) as entries:
-        found = [e.path for e in entries if e.name.startswith(prefix) and e.name.endswith(_SUFFIX)]
-    for path in map(Path, found):
-        if len(path.name) != len(prefix) + 8 + len(_SUFFIX):
-            continue  # of another output, whose name begins like this one
-        try:
-            with path.open("rb") as file:
-                if _try_lock(file.fileno()):
-                    path.unlink(missing_ok=True)
-        except OSError:
-            continue  # somebody else's file, or gone already: it is only litter, and no reason to fail
+        found = [
+            Path(e.path)
+            for e in entries
+            if e.name.startswith(prefix) and e.name.endswith(_SUFFIX) and len(e.name) == length
+        ]
+    for path in found:
+        _remove_unlocked(path)
+
+
+def _remove_unlocked(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return  # somebody else's, or gone already: it is only litter, and no reason to fail
+    try:
+        if not try_lock(descriptor):
+            return
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            _remove(path)
+    finally:
+        os.close(descriptor)
 
 
 def _prefix(final: Path) -> str:
@@ -168,8 +188,8 @@ def _prefix(final: Path) -> str:
     return f".{final.name if len(name) <= room else os.fsdecode(name[:room])}."
 
 
-def _try_lock(descriptor: int) -> bool:
-    """Whether this process now holds the lock. File systems without locks count as not held."""
+def try_lock(descriptor: int) -> bool:
+    """Whether this process now holds the lock of a file or folder. File systems without locks count as not held."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -177,7 +197,7 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the new name itself survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

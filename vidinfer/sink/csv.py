@@ -1,13 +1,24 @@
 """CSV: a header, then one row per finding; a frame or gap without findings has one row with those fields empty.
 
-Columns, in this order (``x1`` to ``y2`` only for detection):
+Columns, in this order, those of the model's task only:
 
 =============================================  ==================================================================
 ``source``, ``frame``, ``pts``, ``time_base``  which frame; ``frame`` and ``pts`` are empty for a gap
 ``time``                                       seconds, derived from ``pts``
 ``outcome``, ``reason``                        ``labelled``, or what else became of it and why
-``label``, ``label_id``, ``score``             the finding, best first within a frame
-``x1``, ``y1``, ``x2``, ``y2``                 pixels of the displayed picture, origin top left
+``label``, ``label_id``                        the finding, best first within a frame; not for optical flow
+``score``                                      detection, classification, video
+``x1``, ``y1``, ``x2``, ``y2``                 detection: pixels of the displayed picture, origin top left
+``area``                                       segmentation: share of the picture; the largest segment first
+``flow_mean``, ``flow_max``                    optical flow from the frame before: pixels per second
+``flow_direction``                             degrees, 0 right, 90 down
+``flow_moving``                                share of the pixels that move
+``flow_seconds``                               between the two frames
+``mask``                                       segmentation, and detection with masks: ``counts`` of COCO's
+                                               compressed RLE, in pixels of the displayed picture
+``keypoints``                                  detection with keypoints: JSON, ``[[x,y,score],…]``
+``clip_first_pts``, ``clip_last_pts``          video, at the frame that closes a clip: which frames it is made of,
+``clip_frames``, ``clip_padded``               how many, and ``true`` where the source ended within it
 ``first_pts``, ``last_pts``, ``packets``       of a gap
 =============================================  ==================================================================
 
@@ -25,10 +36,14 @@ from numpy.typing import NDArray
 
 from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
-from vidinfer.sink.rows import BOX, Findings, Kind, columns_of, entry_columns, kind_of, spread, utf8
+from vidinfer.sink.findings import Findings, layout_of
+from vidinfer.sink.rows import columns_of, entry_columns, spread
+from vidinfer.sink.text import point_texts, utf8
 from vidinfer.stages import ModelInfo
 
 __all__ = ["CsvWriter"]
+
+_TRUTH = {None: None, False: "false", True: "true"}
 
 
 class CsvWriter:
@@ -36,10 +51,10 @@ class CsvWriter:
 
     def __init__(self, file: BinaryIO, source: SourceInfo, model: ModelInfo) -> None:
         self._file = file
-        self._kind: Kind = kind_of(model.task)
+        self._layout = layout_of(source, model)
         self._source = utf8(source.name)
         self._names = [utf8(name) for name in model.categories]
-        self._columns = columns_of(self._kind)
+        self._columns = columns_of(self._layout)
         self._file.write((",".join(self._columns) + "\n").encode())
 
     def write(self, batch: LabelledBatch, found: Findings) -> None:
@@ -49,14 +64,16 @@ class CsvWriter:
         spans = spread(batch.entries, found.offsets)
         columns = {
             name: np.array(values, object)[spans.entry].tolist()
-            for name, values in entry_columns(batch.entries).items()
+            for name, values in entry_columns(batch.entries, self._layout).items()
         }
+        if "clip_padded" in columns:
+            columns["clip_padded"] = [_TRUTH[value] for value in columns["clip_padded"]]
         columns["source"] = [self._source] * len(spans.entry)
         columns["label_id"] = _values(*spans.take(found.labels))
         columns["label"] = [None if i is None else self._names[i] for i in columns["label_id"]]
-        columns["score"] = _values(*spans.take(found.scores))
-        if found.boxes is not None:
-            columns |= {name: _values(*spans.take(found.boxes[:, i])) for i, name in enumerate(BOX)}
+        columns |= {name: _values(*spans.take(values)) for name, values in found.numbers.items()}
+        columns["mask"] = spans.pick(found.masks)
+        columns["keypoints"] = spans.pick(None if found.keypoints is None else point_texts(found.keypoints))
         text = io.StringIO(newline="")
         rows = zip(*(columns[name] for name in self._columns), strict=True)
         csv.writer(text, lineterminator="\n").writerows(rows)

@@ -7,39 +7,68 @@
     {"source":"clip.mp4","frame":13,…,"outcome":"corrupt","reason":"damaged data","objects":[]}
     {"source":"clip.mp4","time_base":"1/15360","outcome":"gap","reason":"…","first_pts":7168,"last_pts":8192,"packets":3}
 
-Boxes have at most two decimals, scores five. A number that the model did not give (NaN, infinity) is ``null``.
+What stands in the place of ``objects`` depends on the model's task:
+
+=========================  ========================================================================================
+detection                  ``"objects"``; with masks each has ``"mask":{"size":[height,width],"counts":"…"}``, COCO's
+                           compressed RLE in pixels of the displayed picture; with keypoints each has
+                           ``"keypoints":[[x,y,score],…]``
+classification             ``"classes":[{"label":"tabby","label_id":281,"score":0.71},…]``
+segmentation               ``"segments":[{"label":"car","label_id":7,"area":0.21034,"rle":{"size":…,"counts":…}},…]``,
+                           largest first; ``area`` is the share of the picture, background has no segment
+video                      ``"clip":{"first_pts":0,"last_pts":5120,"frames":16,"padded":false,"classes":[…]}``, only at
+                           the frame that closes a clip; ``padded``: the source ended within it
+optical flow               ``"flow":{"mean":41.5,"max":220.914,"direction":271.4,"moving":0.1207,"seconds":0.04}``
+                           from the frame before to this one: pixels per second, degrees (0 right, 90 down), share
+                           of the pixels that move, seconds between the two; ``"file":"clip.flow/000012.flo"`` where
+                           the vectors are written too. A frame without one before it has no ``flow``
+=========================  ========================================================================================
+
+Pixels have at most two decimals, scores and areas five, speeds three, directions one, ``moving`` four. A number that
+the model did not give (NaN, infinity), the direction of a mean vector that is zero and speeds over a time that is not
+known are ``null``; so is the mask of a box that is not finite.
 """
 
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Callable
 from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from vidinfer.frame import FrameStamp, Gap, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
-from vidinfer.sink.rows import Findings, Kind, kind_of, ratio, utf8
+from vidinfer.sink.findings import NUMBERS, Findings, Kind, layout_of
+from vidinfer.sink.text import numbers, point_texts, quoted, ratio
 from vidinfer.stages import ModelInfo
 
 __all__ = ["JsonLinesWriter"]
 
-_OBJECT = '{%s,"score":%s,"box":[%s,%s,%s,%s]}'
-_CLASS = '{%s,"score":%s}'
+_ITEMS: dict[Kind, str] = {
+    "objects": '{%s,"score":%s,"box":[%s,%s,%s,%s]',
+    "classes": '{%s,"score":%s',
+    "segments": '{%s,"area":%s',
+    "clip": '{%s,"score":%s',
+    "flow": '{"mean":%s,"max":%s,"direction":%s,"moving":%s,"seconds":%s',
+}
+"""A finding without its mask, keypoints and last brace."""
 
 
 class JsonLinesWriter:
-    """Writes the records of one source. Findings are formatted a frame at a time, from columns."""
+    """Writes the records of one source. Findings are formatted a batch at a time, from columns."""
 
-    def __init__(self, file: BinaryIO, source: SourceInfo, model: ModelInfo) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        source: SourceInfo,
+        model: ModelInfo,
+        flow_files: Callable[[int], str] | None = None,
+    ) -> None:
+        """``flow_files`` gives the name of the file that holds the vectors of a frame, by its index."""
         self._file = file
-        self._kind: Kind = kind_of(model.task)
-        self._source = _text(source.name)
-        self._names = [f'"label":{_text(name)},"label_id":{i}' for i, name in enumerate(model.categories)]
-        self._item = _OBJECT if self._kind == "objects" else _CLASS
-        self._fields = self._item.count("%s")
+        self._layout = layout_of(source, model)
+        self._source = quoted(source.name)
+        self._names = [f'"label":{quoted(name)},"label_id":{i}' for i, name in enumerate(model.categories)]
+        self._flow_files = flow_files
 
     def finish(self) -> None:
         """Nothing: the last line is complete."""
@@ -49,7 +78,7 @@ class JsonLinesWriter:
 
     def write(self, batch: LabelledBatch, found: Findings) -> None:
         """Append one line for each entry of ``batch``."""
-        values = self._values(found)
+        items = self._items(found)
         offsets = found.offsets.tolist()
         lines = []
         for entry in batch.entries:
@@ -57,26 +86,66 @@ class JsonLinesWriter:
                 lines.append(self._gap(entry, entry.at))
                 continue
             first, last = (offsets[entry.row], offsets[entry.row + 1]) if entry.row >= 0 else (0, 0)
-            items = ",".join([self._item] * (last - first)) % tuple(
-                values[first * self._fields : last * self._fields]
-            )
-            lines.append(f'{self._head(entry, entry.at)},"{self._kind}":[{items}]}}\n')
+            result = self._result(entry, entry.at, items[first:last])
+            lines.append(f"{self._head(entry, entry.at)}{result}}}\n")
         self._file.write("".join(lines).encode())
 
-    def _values(self, found: Findings) -> list[Any]:
-        """Every value of every finding in the order of the text, interleaved column by column."""
-        n = self._fields
-        values: list[Any] = [None] * (n * len(found.labels))
-        values[0::n] = [self._names[label] for label in found.labels.tolist()]
-        values[1::n] = _numbers(found.scores)
-        if found.boxes is not None:
-            for i in range(4):
-                values[2 + i :: n] = _numbers(found.boxes[:, i])
-        return values
+    def _items(self, found: Findings) -> list[str]:
+        """The text of every finding. All values are put in order, column by column, and formatted in one go."""
+        kind, m = self._layout.kind, len(found)
+        item = _ITEMS[kind]
+        columns: list[list[Any]] = [] if kind == "flow" else [[self._names[i] for i in found.labels.tolist()]]
+        columns += [numbers(found.numbers[name]) for name in NUMBERS[kind]]
+        if found.masks is not None:
+            item += ',"rle":%s' if kind == "segments" else ',"mask":%s'
+            columns.append([self._mask(counts) for counts in found.masks])
+        if found.keypoints is not None:
+            item += ',"keypoints":%s'
+            columns.append(point_texts(found.keypoints))
+        if not m:
+            return []
+        values: list[Any] = [None] * (m * len(columns))
+        for i, column in enumerate(columns):
+            values[i :: len(columns)] = column
+        return ("\n".join([item + "}"] * m) % tuple(values)).split("\n")
+
+    def _mask(self, counts: str | None) -> str:
+        if counts is None:
+            return "null"
+        escaped = counts.replace(
+            "\\", "\\\\"
+        )  # the one character of the encoding that JSON does not take as it is
+        return f'{{"size":[{self._layout.height},{self._layout.width}],"counts":"{escaped}"}}'
+
+    def _result(self, entry: Entry, at: FrameStamp, items: list[str]) -> str:
+        """The part of a frame's record that depends on the task."""
+        kind = self._layout.kind
+        if kind == "clip":
+            return self._clip(entry, items) if entry.row >= 0 else ""
+        if kind == "flow":
+            return self._flow(at, items[0]) if items else ""
+        return f',"{kind}":[{",".join(items)}]'
+
+    def _clip(self, entry: Entry, items: list[str]) -> str:
+        span = entry.span
+        frames = (
+            ""
+            if span is None
+            else (
+                f'"first_pts":{json.dumps(span.first_pts)},"last_pts":{json.dumps(span.last_pts)},'
+                f'"frames":{span.frames},"padded":{json.dumps(span.padded)},'
+            )
+        )
+        return f',"clip":{{{frames}"classes":[{",".join(items)}]}}'
+
+    def _flow(self, at: FrameStamp, item: str) -> str:
+        if self._flow_files is None:
+            return f',"flow":{item}'
+        return f',"flow":{item[:-1]},"file":{quoted(self._flow_files(at.index))}}}'
 
     def _head(self, entry: Entry, at: FrameStamp) -> str:
         pts, time = ("null", "null") if at.pts is None else (at.pts, at.time)
-        reason = "" if entry.reason is None else f',"reason":{_text(entry.reason)}'
+        reason = "" if entry.reason is None else f',"reason":{quoted(entry.reason)}'
         return (
             f'{{"source":{self._source},"frame":{at.index},"pts":{pts},"time_base":"{ratio(at.time_base)}",'
             f'"time":{time},"outcome":"{entry.outcome.value}"{reason}'
@@ -85,18 +154,6 @@ class JsonLinesWriter:
     def _gap(self, entry: Entry, gap: Gap) -> str:
         return (
             f'{{"source":{self._source},"time_base":"{ratio(gap.time_base)}","outcome":"{entry.outcome.value}",'
-            f'"reason":{_text(entry.reason or gap.reason)},"first_pts":{json.dumps(gap.first_pts)},'
+            f'"reason":{quoted(entry.reason or gap.reason)},"first_pts":{json.dumps(gap.first_pts)},'
             f'"last_pts":{json.dumps(gap.last_pts)},"packets":{gap.packets}}}\n'
         )
-
-
-def _text(text: str) -> str:
-    return json.dumps(utf8(text), ensure_ascii=False)
-
-
-def _numbers(column: NDArray[np.float64]) -> list[Any]:
-    """Values whose ``str`` is JSON."""
-    if np.isfinite(column).all():
-        values: list[Any] = column.tolist()
-        return values
-    return [value if math.isfinite(value) else "null" for value in column.tolist()]

@@ -11,7 +11,7 @@ from vidinfer.errors import SinkError
 from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
 from vidinfer.sink.atomic import PartialFile, output_error
-from vidinfer.sink.rows import Findings, Kind, find, kind_of
+from vidinfer.sink.findings import Findings, Layout, find, layout_of
 from vidinfer.stages import ModelInfo
 
 __all__ = ["LabelFileSink", "LabelStreamSink", "LabelWriter", "WriterFactory"]
@@ -41,24 +41,19 @@ class _Counts:
 
     def __init__(self) -> None:
         self._records = self._findings = self._not_finite = 0
-        self._left_out: set[str] = set()
 
     def add(self, batch: LabelledBatch, found: Findings) -> None:
         self._records += len(batch.entries)
-        self._findings += len(found.labels)
+        self._findings += len(found)
         self._not_finite += found.not_finite
-        if (objects := batch.results.objects) is not None:
-            self._left_out |= {name for name in ("masks", "keypoints") if getattr(objects, name) is not None}
 
     def facts(self) -> dict[str, object]:
-        warnings = [f"{name} are not written by this version, boxes are" for name in sorted(self._left_out)]
+        facts: dict[str, object] = {"records": self._records, "findings": self._findings}
         if self._not_finite:
-            warnings.append(
+            facts["warnings"] = [
                 f"{self._not_finite} coordinates or scores were not finite; they are written as missing"
-            )
-        return {"records": self._records, "findings": self._findings} | (
-            {"warnings": warnings} if warnings else {}
-        )
+            ]
+        return facts
 
 
 class LabelFileSink:
@@ -73,7 +68,7 @@ class LabelFileSink:
         self._make_writer = writer
         self._overwrite = overwrite
         self._counts = _Counts()
-        self._kind: Kind = "objects"
+        self._layout: Layout | None = None
         self._file: PartialFile | None = None
         self._writer: LabelWriter | None = None
 
@@ -88,7 +83,7 @@ class LabelFileSink:
         Raises:
             SinkError: not writable, there already, or a task without a record.
         """
-        self._kind = kind_of(model.task)  # before there is a file to remove again
+        self._layout = layout_of(source, model)  # before there is a file to remove again
         self._file = PartialFile(self._path, overwrite=self._overwrite)
         try:
             self._writer = self._make_writer(self._file.file, source, model)
@@ -102,10 +97,10 @@ class LabelFileSink:
         Raises:
             SinkError: disk full, …
         """
-        if self._writer is None:
+        if self._writer is None or self._layout is None:
             raise SinkError(f"{self._path} is written before it is opened")
         try:
-            found = find(batch.results, self._kind)
+            found = find(batch, self._layout)
             self._writer.write(batch, found)
         except SinkError:
             raise
@@ -165,7 +160,7 @@ class LabelStreamSink:
         self._stream = sys.stdout.buffer if stream is None else stream
         self._on_reader_gone = on_reader_gone
         self._counts = _Counts()
-        self._kind: Kind = "objects"
+        self._layout: Layout | None = None
         self._writer: LabelWriter | None = None
         self._gone = False
 
@@ -175,7 +170,7 @@ class LabelStreamSink:
         Raises:
             SinkError: a task without a record.
         """
-        self._kind = kind_of(model.task)
+        self._layout = layout_of(source, model)
         self._writer = self._make_writer(self._stream, source, model)
 
     def write(self, batch: LabelledBatch) -> None:
@@ -184,11 +179,11 @@ class LabelStreamSink:
         Raises:
             SinkError: the other end of standard output is a full disk or the like.
         """
-        if self._writer is None:
+        if self._writer is None or self._layout is None:
             raise SinkError("standard output is written before it is opened")
         if self._gone:
             return
-        found = find(batch.results, self._kind)
+        found = find(batch, self._layout)
         try:
             self._writer.write(batch, found)
             self._stream.flush()

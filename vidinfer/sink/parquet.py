@@ -1,9 +1,12 @@
 """Parquet: the same flat rows as CSV (one per finding, one for each frame or gap without any), typed.
 
-Text columns are dictionary-encoded, scores and coordinates 32-bit floats, ``frame`` and ``pts`` 64-bit integers;
-missing is null. The key ``vidinfer`` of the schema's metadata holds a JSON object: source facts, model facts and the
-categories by label. One frame's rows stand together: ``SELECT label, count(*) FROM 'x.parquet' WHERE label IS NOT
-NULL GROUP BY label`` counts findings, ``count(DISTINCT frame)`` counts frames.
+Names are dictionary-encoded, scores, coordinates and speeds 32-bit floats, ``frame`` and ``pts`` 64-bit integers,
+``keypoints`` lists of ``[x, y, score]``, ``mask`` the ``counts`` of COCO's compressed RLE; missing is null. The key
+``vidinfer`` of the schema's metadata holds a JSON object: source facts (with the size of the displayed picture, which
+masks need), model facts, the categories by label, the keypoints' names and the pairs that a line joins.
+
+One frame's rows stand together: ``SELECT label, count(*) FROM 'x.parquet' WHERE label IS NOT NULL GROUP BY label``
+counts findings, ``count(DISTINCT frame)`` counts frames.
 """
 
 from __future__ import annotations
@@ -12,21 +15,13 @@ import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
-from vidinfer.sink.rows import (
-    BOX,
-    Findings,
-    Kind,
-    Spans,
-    columns_of,
-    entry_columns,
-    kind_of,
-    ratio,
-    spread,
-    utf8,
-)
+from vidinfer.sink.findings import BOX, FLOW, Findings, Layout, layout_of
+from vidinfer.sink.rows import Spans, columns_of, entry_columns, spread
+from vidinfer.sink.text import ratio, utf8
 from vidinfer.stages import ModelInfo
 
 if TYPE_CHECKING:
@@ -35,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["ParquetWriter"]
 
 ROW_GROUP = 1 << 16
-"""Rows held in memory before they are written: a few MiB."""
+"""Rows held in memory before they are written: a few MiB without masks."""
+ROW_GROUP_BYTES = 16 << 20
+"""Bytes held in memory before they are written: masks are long."""
 
 
 class ParquetWriter:
@@ -46,14 +43,14 @@ class ParquetWriter:
         import pyarrow.parquet as pq
 
         self._pa = pa
-        self._kind: Kind = kind_of(model.task)
+        self._layout = layout_of(source, model)
         self._source = utf8(source.name)
         self._names = [utf8(name) for name in model.categories]
-        self._schema = _schema(self._kind, source, model)
+        self._schema = _schema(self._layout, source, model)
         self._file = _Discardable(file)
         self._writer = pq.ParquetWriter(pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd")
         self._waiting: list[pa.RecordBatch] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
 
     def write(self, batch: LabelledBatch, found: Findings) -> None:
         """Take the rows of ``batch``; whole row groups are written."""
@@ -61,7 +58,8 @@ class ParquetWriter:
             return
         self._waiting.append(self._record_batch(batch, found))
         self._rows += self._waiting[-1].num_rows
-        if self._rows >= ROW_GROUP:
+        self._bytes += self._waiting[-1].nbytes
+        if self._rows >= ROW_GROUP or self._bytes >= ROW_GROUP_BYTES:
             self._write_waiting()
 
     def finish(self) -> None:
@@ -79,7 +77,7 @@ class ParquetWriter:
     def _write_waiting(self) -> None:
         table = self._pa.Table.from_batches(self._waiting, self._schema)
         self._waiting.clear()
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._writer.write_table(table, row_group_size=ROW_GROUP)
 
     def _record_batch(self, batch: LabelledBatch, found: Findings) -> pa.RecordBatch:
@@ -88,7 +86,7 @@ class ParquetWriter:
         entry = pa.array(spans.entry)
         columns: dict[str, Any] = {
             name: pa.array(values, _plain(self._schema.field(name).type)).take(entry)
-            for name, values in entry_columns(batch.entries).items()
+            for name, values in entry_columns(batch.entries, self._layout).items()
         }
         columns["source"] = pa.repeat(self._source, len(spans.entry))
         columns |= self._finding_columns(spans, found)
@@ -106,15 +104,29 @@ class ParquetWriter:
             "label": pa.DictionaryArray.from_arrays(
                 pa.array(labels.astype(np.int32), mask=missing), pa.array(self._names, pa.string())
             ),
-            "score": _floats(pa, *spans.take(found.scores)),
         }
-        if found.boxes is not None:
-            columns |= {name: _floats(pa, *spans.take(found.boxes[:, i])) for i, name in enumerate(BOX)}
+        for name, column in found.numbers.items():
+            values, missing = spans.take(column)
+            columns[name] = pa.array(values, mask=missing)
+        if self._layout.masks:
+            columns["mask"] = pa.array(spans.pick(found.masks), pa.string())
+        if self._layout.keypoints:
+            columns["keypoints"] = _points(pa, spans, found.keypoints)
         return columns
 
 
-def _floats(pa: Any, values: Any, missing: Any) -> Any:
-    return pa.array(values.astype(np.float32), mask=missing)
+def _points(pa: Any, spans: Spans, points: NDArray[np.float64] | None) -> Any:
+    """The keypoints ``(m, k, 3)`` of the findings by row, as lists of lists; null without a finding."""
+    if points is None or not len(points):
+        return pa.nulls(len(spans.found), pa.list_(pa.list_(pa.float32())))
+    k = points.shape[1]
+    values = points[spans.finding[spans.found]].astype(np.float32).reshape(-1)
+    triples = pa.ListArray.from_arrays(
+        np.arange(0, len(values) + 1, 3, dtype=np.int32), pa.array(values, mask=~np.isfinite(values))
+    )
+    ends = np.cumsum(spans.found * k)
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), triples, mask=pa.array(~spans.found))
 
 
 def _plain(kind: Any) -> Any:
@@ -122,21 +134,26 @@ def _plain(kind: Any) -> Any:
     return getattr(kind, "value_type", kind)
 
 
-def _schema(kind: Kind, source: SourceInfo, model: ModelInfo) -> pa.Schema:
+def _schema(layout: Layout, source: SourceInfo, model: ModelInfo) -> pa.Schema:
     import pyarrow as pa
 
     text = pa.dictionary(pa.int32(), pa.string())
     types = {
         **dict.fromkeys(("source", "time_base", "outcome", "reason", "label"), text),
         **dict.fromkeys(("frame", "pts", "first_pts", "last_pts", "packets"), pa.int64()),
-        **dict.fromkeys(("score", *BOX), pa.float32()),
-        "time": pa.float64(),
+        **dict.fromkeys(("score", *BOX, "area", *FLOW), pa.float32()),
+        **dict.fromkeys(("time", "flow_seconds"), pa.float64()),
+        **dict.fromkeys(("clip_first_pts", "clip_last_pts"), pa.int64()),
+        "clip_frames": pa.int32(),
+        "clip_padded": pa.bool_(),
+        "mask": pa.string(),
+        "keypoints": pa.list_(pa.list_(pa.float32())),
         "label_id": pa.int32(),
     }
     facts = json.dumps(_facts(source, model), allow_nan=False, default=str)
     fields = [
         pa.field(name, types[name], nullable=name not in ("source", "time_base", "outcome"))
-        for name in columns_of(kind)
+        for name in columns_of(layout)
     ]
     return pa.schema(fields, metadata={"vidinfer": facts})
 
@@ -158,6 +175,8 @@ def _facts(source: SourceInfo, model: ModelInfo) -> dict[str, object]:
             "backend": model.backend,
             "precision": model.precision,
             "categories": [utf8(name) for name in model.categories],
+            "keypoints": list(model.keypoints),
+            "skeleton": [list(pair) for pair in model.skeleton],
         },
     }
 

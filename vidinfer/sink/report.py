@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidinfer.sink.atomic import PartialFile, output_error
-from vidinfer.sink.rows import utf8
+from vidinfer.sink.text import utf8
 
 __all__ = ["is_finished", "withdraw_report", "write_report"]
 
