@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from vidinfer.annotate import DrawingAnnotator
+from tests.annotate.made import CATEGORIES, GREY, annotator, changed, drawn, entry
 from vidinfer.annotate.lettering import Lettering, font_size
 from vidinfer.annotate.palette import Palette, contrast, ink_on
-from vidinfer.annotate.panel import percent
+from vidinfer.annotate.wording import percent
 from vidinfer.detections import Classes, Objects, Results
-from vidinfer.frame import FrameStamp, SourceInfo
-from vidinfer.record import Entry, Outcome
-from vidinfer.stages import ModelInfo
+from vidinfer.record import Outcome
 
-Pixels = NDArray[np.uint8]
-
-CATEGORIES = ("background", "car", "hen-of-the-woods, hen of the woods, Polyporus frondosus", "vélo")
 SIZES = [(426, 240), (1280, 720), (3840, 2160), (720, 1280), (64, 48), (8, 8), (1, 1), (320, 17)]
-GREY = 100
-
-
-def entry(outcome: Outcome = Outcome.LABELLED) -> Entry:
-    row = 0 if outcome is Outcome.LABELLED else -1
-    return Entry(outcome, FrameStamp(0, 0, Fraction(1, 25)), row=row)
-
-
-def annotator(width: int, height: int) -> DrawingAnnotator:
-    made = DrawingAnnotator()
-    made.open(SourceInfo("made", width, height, Fraction(1, 25)), ModelInfo("m", "detection", CATEGORIES))
-    return made
 
 
 def boxes(*rows: tuple[float, float, float, float], labels: list[int] | None = None) -> Results:
@@ -57,29 +37,12 @@ def classes(*labels: int) -> Results:
     return Results(1, CATEGORIES, classes=Classes(np.array([labels]), scores[None]))
 
 
-def drawn(width: int, height: int, results: Results, outcome: Outcome = Outcome.LABELLED) -> Pixels:
-    """Draw inside a larger array: what surrounds the picture must stay as it is."""
-    border = 40
-    whole = np.full((height + 2 * border, width + 2 * border, 3), GREY, np.uint8)
-    rgb = whole[border:-border, border:-border]
-    annotator(width, height).draw(rgb, entry(outcome), results)
-    around = whole.copy()
-    around[border:-border, border:-border] = GREY
-    assert (around == GREY).all(), "drawn outside the picture"
-    return rgb
-
-
-def changed(rgb: Pixels) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (rgb != GREY).any(axis=2)
-    return found
-
-
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_every_size_of_picture(width: int, height: int) -> None:
     box = (0.2 * width, 0.3 * height, 0.8 * width, 0.9 * height)
     assert changed(drawn(width, height, boxes(box))).any()
     assert changed(drawn(width, height, classes(1, 2, 3))).any() or min(width, height) < 20
-    drawn(width, height, Results(0, CATEGORIES), Outcome.CORRUPT)
+    drawn(width, height, Results(0, CATEGORIES), entry(Outcome.CORRUPT))
 
 
 @pytest.mark.parametrize("label", [0, 1, 2, 3])
@@ -129,12 +92,12 @@ def test_wild_boxes_do_no_harm(rows: list[tuple[float, float, float, float]]) ->
 
 def test_nothing_found_leaves_the_picture_alone() -> None:
     assert not changed(drawn(160, 120, boxes())).any()
-    assert not changed(drawn(160, 120, Results(0, CATEGORIES), Outcome.DROPPED)).any()
+    assert not changed(drawn(160, 120, Results(0, CATEGORIES), entry(Outcome.DROPPED))).any()
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CORRUPT, Outcome.FAILED])
 def test_frames_that_no_model_saw_have_a_small_tag(outcome: Outcome) -> None:
-    marked = changed(drawn(1280, 720, Results(0, CATEGORIES), outcome))
+    marked = changed(drawn(1280, 720, Results(0, CATEGORIES), entry(outcome)))
     rows, columns = np.nonzero(marked)
     assert rows.min() > 0.9 * 720
     assert columns.max() < 0.15 * 1280

@@ -1,4 +1,4 @@
-"""4. results + pixels -> pictures: boxes, names and class panels drawn in place with OpenCV."""
+"""4. results + pixels -> pictures: one module per drawing, put together in annotator.py; in place, with OpenCV."""
 
 from vidinfer.annotate.annotator import DrawingAnnotator
 
