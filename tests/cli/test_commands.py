@@ -1,4 +1,4 @@
-"""``probe``, ``models`` and ``doctor`` on real files and this installation."""
+"""``probe`` and ``doctor`` on real files and this installation."""
 
 from __future__ import annotations
 
@@ -53,46 +53,6 @@ def test_probe_json_and_a_file_that_is_none(tmp_path: Path, capfd: pytest.Captur
     assert [line.startswith("vidinfer: ") for line in err.splitlines()] == [True, True]
     assert "text.mp4" in err
     assert "missing.mp4" in err
-
-
-def test_models_by_task(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["models"]) == 0
-    out = capfd.readouterr().out
-    lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
-    assert "bundled" in lines["demo"]
-    assert "13.4 MB" in lines["ssdlite320_mobilenet_v3_large"]
-    assert "ImageNet-1K acc@1" in lines["resnet50"]
-    assert "raft_large" not in lines
-
-
-def test_one_model_in_full_and_as_json(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "resnet50"]) == 0
-    out = capfd.readouterr().out
-    assert "weights IMAGENET1K_V2 (default)" in out
-    assert "weights IMAGENET1K_V1" in out
-    assert "https://" in out
-    assert main(["models", "--task", "detection", "--json"]) == 0
-    models = json.loads(capfd.readouterr().out)
-    assert {model["task"] for model in models} == {"detection"}
-    assert models[0]["name"] == "demo"
-    assert models[0]["weights"][0]["cached"] is True
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (["models", "resnet5O"], 3, "no model 'resnet5O'; did you mean resnet50"),
-        (["models", "--task", "detecting"], 2, "--task detecting: expected one of detection, classification"),
-    ],
-)
-def test_models_that_do_not_exist(
-    arguments: list[str], status: int, message: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == status
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert message in err
-    assert err.count("\n") == 1
 
 
 def test_doctor_finds_this_installation_in_order(capfd: pytest.CaptureFixture[str]) -> None:

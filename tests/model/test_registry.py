@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
+import pytest
 from torchvision.models import get_model_weights, list_models
 
-from vidinfer.model.registry import RUNNABLE, builders_by_task, describe_models
+from vidinfer.model.registry import (
+    MAIN_METRICS,
+    ORDERS,
+    ModelDescription,
+    builders_by_task,
+    describe_models,
+    in_order,
+)
 
 
 def test_every_builder_of_torchvision_has_one_task() -> None:
@@ -29,12 +38,10 @@ def test_descriptions_hold_the_figures_of_the_weights(torch_home: Path) -> None:
     assert best.parameters == 25557032
     assert best.gflops == 4.089
     assert best.megabytes is not None
-    assert 97 < best.megabytes < 99
+    assert abs(best.megabytes - 102.540417) < 0.001  # the file's size, in millions of bytes
+    assert best.main_metric == "ImageNet-1K acc@1"
     assert best.path == torch_home / "checkpoints" / "resnet50-11ad3fa6.pth"
     assert not best.cached
-    assert found["resnet50"].runnable
-    assert not found["raft_large"].runnable
-    assert {model.task for model in found.values() if model.runnable} == set(RUNNABLE)
 
 
 def test_cached_weights_are_seen(torch_home: Path) -> None:
@@ -44,3 +51,37 @@ def test_cached_weights_are_seen(torch_home: Path) -> None:
     path.write_bytes(b"")
     found = {model.name: model for model in describe_models()}
     assert found["resnet18"].weights[0].cached
+
+
+def test_every_model_states_its_main_metric_and_only_numbers() -> None:
+    for model in describe_models()[1:]:
+        best = model.weights[0]
+        assert best.main_metric is not None, model.name
+        assert best.main_metric.endswith(MAIN_METRICS[model.task]), model.name
+        values = [value for weights in model.weights for value in weights.metrics.values()]
+        assert all(map(math.isfinite, values)), model.name
+
+
+def figures(models: list[ModelDescription], order: str) -> list[float | str | None]:
+    """What ``order`` goes by, as the weights state it."""
+    found: list[float | str | None] = []
+    for model in models:
+        best = model.weights[0]
+        metric = None if best.main_metric is None else best.metrics[best.main_metric]
+        found.append(
+            {"accuracy": metric, "size": best.megabytes, "gflops": best.gflops}.get(order, model.name)
+        )
+    return found
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("task", builders_by_task())
+def test_models_are_sorted_with_the_unknown_last(task: str, order: str) -> None:
+    models = [model for model in describe_models() if model.task == task]
+    ordered = in_order(models, order)
+    assert {model.name for model in ordered} == {model.name for model in models}
+    found = figures(ordered, order)
+    stated = [figure for figure in found if figure is not None]
+    assert found == stated + [None] * (len(found) - len(stated))
+    best_is_most = order == "accuracy" and task != "optical_flow"
+    assert stated == sorted(stated, reverse=best_is_most)  # type: ignore[type-var]

@@ -7,25 +7,42 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vidinfer.cli.parser import Parser, parse
-from vidinfer.cli.text import table
+from vidinfer.cli.text import printable, table
 from vidinfer.errors import ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
+    from vidinfer.model.catalogue import ModelDetails, WeightsDetails
     from vidinfer.model.registry import ModelDescription, WeightsDescription
 
-__all__ = ["models", "models_parser"]
+__all__ = ["details_as_dict", "models", "models_parser"]
+
+NAMED = 12
+"""Classes that the text names before it only counts."""
+COUNTED = {
+    "detection": "square frame",
+    "segmentation": "square frame",
+    "video": "clip of 16 frames",
+    "optical_flow": "pair of frames of 512x512",
+}
+"""What torchvision counted the GFLOPs of, where it is not just any frame."""
 
 
 def models_parser() -> Parser:
     """The parser of ``vidinfer models``."""
     parser = Parser(
         prog="vidinfer models",
-        usage="vidinfer models [NAME] [--task T] [--json]",
+        usage="vidinfer models [NAME] [--task T] [--sort ORDER] [--classes] [--json]",
         description="List the models by task: size, accuracy as torchvision states it, and whether the weights are "
-        "on this machine. With NAME: every set of weights of one model.",
+        "on this machine. With NAME: every set of weights of one model, its input, its classes and its licence.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one model, in full")
     parser.add_argument("--task", metavar="T", help="only this task")
+    parser.add_argument(
+        "--sort",
+        metavar="ORDER",
+        help="each task by accuracy (best first), size, gflops (least first) or name",
+    )
+    parser.add_argument("--classes", action="store_true", help="only the classes of NAME, one on a line")
     parser.add_argument("--json", action="store_true", help="as one JSON array")
     parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors")
     return parser
@@ -38,17 +55,19 @@ def models(arguments: Sequence[str]) -> int:
         The exit status.
 
     Raises:
-        UsageError: no such task.
+        UsageError: no such task or order, or classes of no model.
         ModelUnavailable: no such model, with the nearest names.
     """
     given = parse(models_parser(), arguments)
+    if given.classes and given.name is None:
+        raise UsageError("--classes: of which model? `vidinfer models NAME --classes`")
     from vidinfer.model.registry import describe_models
 
-    found = _chosen(describe_models(), given.name, given.task)
-    if given.json:
+    found = _sorted(_chosen(describe_models(), given.name, given.task), given.sort)
+    if given.name is not None:
+        print(_one(found[0], given.classes, given.json))
+    elif given.json:
         print(json.dumps([_as_dict(model) for model in found], indent=2))
-    elif given.name is not None:
-        print(_in_full(found[0]))
     else:
         print(_by_task(found))
     return 0
@@ -69,53 +88,124 @@ def _chosen(found: list[ModelDescription], name: str | None, task: str | None) -
                 f"no model {name!r}{nearest(name, names)}; `vidinfer models` lists them all"
             )
         return [model for model in found if model.name == name]
-    return found if task is not None else [model for model in found if model.runnable]
+    return found
+
+
+def _sorted(found: list[ModelDescription], order: str | None) -> list[ModelDescription]:
+    """Task by task: the accuracies of different tasks do not compare."""
+    if order is None:
+        return found
+    from vidinfer.model.registry import ORDERS, in_order
+
+    if order not in ORDERS:
+        raise UsageError(f"--sort {order}: expected one of {', '.join(ORDERS)}")
+    tasks = dict.fromkeys(model.task for model in found)
+    return [model for task in tasks for model in in_order([m for m in found if m.task == task], order)]
 
 
 def _by_task(found: Sequence[ModelDescription]) -> str:
     blocks = []
     for task in dict.fromkeys(model.task for model in found):
         of_task = [model for model in found if model.task == task]
-        note = "" if of_task[0].runnable else "  (this version does not run these)"
-        header = ("model", "weights", "parameters", "size", "accuracy", "on this machine")
+        header = ("model", "weights", "parameters", "size", "GFLOPs", "accuracy", "on this machine")
         rows = [header, *(_row(model) for model in of_task)]
-        blocks.append(f"{task}{note}\n\n{table(rows, right=frozenset({2, 3}))}")
+        blocks.append(f"{task}\n\n{table(rows, right=frozenset({2, 3, 4}))}")
     return "\n\n".join(blocks) + "\n\n`vidinfer models NAME` shows every set of weights of one model."
 
 
 def _row(model: ModelDescription) -> tuple[str, ...]:
     if not model.weights:
-        return (model.name, "none", "", "", "", "")
+        return (model.name, "none", "", "", "", "", "")
     best = model.weights[0]
     where = "bundled" if not best.url else "yes" if best.cached else "no"
-    metric = next((f"{value:g} {name}" for name, value in best.metrics.items()), "")
-    return (model.name, best.name, _millions(best.parameters), _megabytes(best.megabytes), metric, where)
+    metric = "" if best.main_metric is None else f"{best.metrics[best.main_metric]:g} {best.main_metric}"
+    size, gflops = _megabytes(best.megabytes), _gflops(best.gflops)
+    return (model.name, best.name, _millions(best.parameters), size, gflops, metric, where)
 
 
-def _in_full(model: ModelDescription) -> str:
-    lines = [f"{model.name}: {model.task}"]
-    if not model.runnable:
-        lines.append("this version does not run its task")
-    for weights in model.weights:
-        facts = [
-            ("parameters", _millions(weights.parameters)),
-            ("size", _megabytes(weights.megabytes)),
-            ("GFLOPs per frame", "" if weights.gflops is None else f"{weights.gflops:g}"),
-            *((name, f"{value:g}") for name, value in weights.metrics.items()),
-            ("file", f"{weights.path} ({'there' if weights.cached else 'not there'})"),
-            ("address", weights.url),
-        ]
-        default = " (default)" if weights.default and weights.name != "DEFAULT" else ""
-        rows = [("  " + name, value) for name, value in facts if value]
-        lines.append(f"\nweights {weights.name}{default}\n{table(rows)}")
+def _one(model: ModelDescription, classes: bool, as_json: bool) -> str:
+    from vidinfer.model.catalogue import describe_fully
+
+    details = describe_fully(model)
+    if not classes:
+        return json.dumps([details_as_dict(details)], indent=2) if as_json else _in_full(details)
+    names = next((weights.classes for weights in details.weights if weights.classes), ())
+    if not names:
+        raise UsageError(f"--classes: {model.name} names no classes")
+    return json.dumps(names, indent=2) if as_json else "\n".join(map(printable, names))
+
+
+def _in_full(details: ModelDetails) -> str:
+    model = details.listed
+    lines = [f"{model.name}: {model.task}", "speed here: not measured yet"]
+    for weights in details.weights:
+        listed = weights.listed
+        default = " (default)" if listed.default and listed.name != "DEFAULT" else ""
+        rows = [("  " + name, value) for name, value in _facts(model.task, weights) if value]
+        lines.append(f"\nweights {listed.name}{default}\n{table(rows)}")
     return "\n".join(lines)
+
+
+def _facts(task: str, weights: WeightsDetails) -> list[tuple[str, str]]:
+    """Names and values; those without a value are not shown."""
+    listed = weights.listed
+    gflops = _gflops(listed.gflops)
+    return [
+        ("parameters", _millions(listed.parameters)),
+        ("size", _megabytes(listed.megabytes)),
+        ("GFLOPs", gflops and f"{gflops} (multiply-adds) per {COUNTED.get(task, 'frame')}"),
+        *((name, f"{value:g}") for name, value in listed.metrics.items()),
+        ("kernels", weights.backend or ""),
+        ("file", f"{listed.path} ({'there' if listed.cached else 'not there'})"),
+        ("address", listed.url),
+        ("SHA-256 begins with", weights.sha256_prefix or ""),
+        *weights.input.words.items(),
+        ("classes", _classes(weights.classes)),
+        (
+            "keypoints",
+            f"{len(weights.keypoints)}: {', '.join(weights.keypoints)}" if weights.keypoints else "",
+        ),
+        ("recipe", weights.recipe or ""),
+        ("licence", weights.licence),
+    ]
+
+
+def _classes(names: Sequence[str]) -> str:
+    if not names:
+        return "none"
+    more = len(names) - NAMED
+    rest = f" and {more} more (--classes names all)" if more > 0 else ""
+    return f"{len(names)}: {', '.join(names[:NAMED])}{rest}"
+
+
+def details_as_dict(details: ModelDetails) -> dict[str, Any]:
+    """One model as ``--json`` gives it."""
+    return {
+        **_as_dict(details.listed),
+        "speed_here": None,
+        "weights": [_details_as_dict(weights) for weights in details.weights],
+    }
+
+
+def _details_as_dict(weights: WeightsDetails) -> dict[str, Any]:
+    return {
+        **_weights_as_dict(weights.listed),
+        "sha256_prefix": weights.sha256_prefix,
+        "backend": weights.backend,
+        "input": {**weights.input.figures, "words": dict(weights.input.words)},
+        "number_of_classes": len(weights.classes),
+        "classes": list(weights.classes),
+        "categories": list(weights.categories),
+        "keypoints": list(weights.keypoints),
+        "recipe": weights.recipe,
+        "licence": weights.licence,
+    }
 
 
 def _as_dict(model: ModelDescription) -> dict[str, Any]:
     return {
         "name": model.name,
         "task": model.task,
-        "runnable": model.runnable,
         "weights": [_weights_as_dict(weights) for weights in model.weights],
     }
 
@@ -131,6 +221,7 @@ def _weights_as_dict(weights: WeightsDescription) -> dict[str, Any]:
         "parameters": weights.parameters,
         "gflops": weights.gflops,
         "metrics": dict(weights.metrics),
+        "main_metric": weights.main_metric,
     }
 
 
@@ -140,3 +231,7 @@ def _millions(parameters: int | None) -> str:
 
 def _megabytes(megabytes: float | None) -> str:
     return "" if megabytes is None else f"{megabytes:.1f} MB"
+
+
+def _gflops(gflops: float | None) -> str:
+    return "" if gflops is None else f"{gflops:g}"
