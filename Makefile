@@ -4,12 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYTHON
 
-.PHONY: help demo install test check unit test-slow bench clean
+.PHONY: help demo install test check unit test-slow test-models bench clean
 
 help:
 	@echo "make demo       label the sample clip with the bundled model, and write the overlaid video"
 	@echo "make test       install what the tests need, check the code, run the default tests"
 	@echo "make test-slow  the tests that take long or much memory"
+	@echo "make test-models  every builder of torchvision against torchvision itself"
 	@echo "make check      formatting, lint and types only"
 	@echo "make bench      the benchmarks of benchmarks/README.md"
 	@echo "make clean      remove the environment and everything made"
@@ -45,12 +46,15 @@ check: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 unit: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not models"
 
 test: check unit
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -m slow
+
+test-models: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q -m models
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks

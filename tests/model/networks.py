@@ -14,10 +14,12 @@ CLASSES = 6
 """Few, so that scores lie well apart without logits so large that they magnify rounding."""
 
 
-def random_detector(name: str, **options: Any) -> nn.Module:
+def random_detector(name: str, *, few_proposals: bool = True, **options: Any) -> nn.Module:
     """A torchvision detector, not trained, whose findings depend on the picture."""
     torch.manual_seed(len(name))
-    if "rcnn" in name:  # fewer proposals: the box head is most of the work on small pictures
+    if (
+        "rcnn" in name and few_proposals
+    ):  # fewer proposals: the box head is most of the work on small pictures
         options = {"rpn_pre_nms_top_n_test": 120, "rpn_post_nms_top_n_test": 40, **options}
     network = get_model(
         name, weights=None, weights_backbone=None, **{"num_classes": CLASSES, **options}

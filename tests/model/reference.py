@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torchvision.transforms import functional as F
 
 from tests.model.frames import scene
 
@@ -30,6 +31,28 @@ def classify(network: nn.Module, transforms: Any, frames: Iterable[NDArray[np.ui
     """``(n, classes)`` probabilities."""
     with torch.inference_mode():
         return torch.cat([network(transforms(as_tensor(rgb))[None]).softmax(1) for rgb in frames])
+
+
+def segment(network: nn.Module, transforms: Any, frames: Iterable[NDArray[np.uint8]]) -> list[Tensor]:
+    """``(h, w)``: the likeliest class of each pixel, for each frame on its own."""
+    with torch.inference_mode():
+        return [network(transforms(as_tensor(rgb))[None])["out"][0].argmax(0) for rgb in frames]
+
+
+def classify_clip(network: nn.Module, transforms: Any, frames: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """``(classes,)`` probabilities of one clip."""
+    clip = torch.stack([as_tensor(rgb) for rgb in frames])
+    with torch.inference_mode():
+        return network(transforms(clip)[None]).softmax(1)[0]
+
+
+def estimate_flow(
+    network: nn.Module, transforms: Any, pair: tuple[NDArray[np.uint8], NDArray[np.uint8]], size: list[int]
+) -> Tensor:
+    """``(2, h, w)`` in pixels of pictures resized to ``size``, as torchvision's example of RAFT does it."""
+    first, second = (F.resize(as_tensor(rgb)[None], size=size, antialias=False) for rgb in pair)
+    with torch.inference_mode():
+        return network(*transforms(first, second))[-1][0]
 
 
 def awaken(network: nn.Module, heads: Sequence[tuple[nn.Module, float, float]], size: int) -> None:
@@ -69,13 +92,16 @@ def _pass(network: Any, pictures: Tensor) -> None:
 
 def _watch(layer: Any, kept: list[Tensor]) -> Any:
     nn.init.normal_(layer.weight, std=0.05)
-    nn.init.zeros_(layer.bias)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
     return layer.register_forward_hook(lambda _m, _a, out: kept.append(out.detach().flatten()))
 
 
 def _rescale(layer: Any, mean: float, spread: float, values: Tensor) -> None:
     factor = float(spread / values.std())
     layer.weight *= factor
+    if layer.bias is None:
+        return
     nn.init.normal_(layer.bias, mean=mean - float(values.mean()) * factor, std=0.5 * spread)
 
 

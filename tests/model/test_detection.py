@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
 from torchvision.models import get_model_weights
 from torchvision.models.detection.roi_heads import paste_masks_in_image
+from torchvision.transforms._presets import ObjectDetection
 
 from tests.model import reference
 from tests.model.frames import scene
 from tests.model.networks import random_detector
 from vidinfer.detections import Objects
+from vidinfer.model import load_model
 from vidinfer.model.assemble import Reporting, assemble
+from vidinfer.model.demo import build_demo
 from vidinfer.model.execution import choose_execution
 from vidinfer.model.network import Loaded
 from vidinfer.model.registry import builders_by_task
 from vidinfer.model.runner import TorchModel
+from vidinfer.stages import Model
 
 SMALL = {"min_size": 160, "max_size": 280}
 BUILDERS = builders_by_task()["detection"]
@@ -40,7 +46,7 @@ def as_model(name: str, network: torch.nn.Module, threshold: float, classes: Any
     return assemble(loaded, choose_execution("cpu", "auto", "auto", 1), Reporting(threshold, 5, classes))
 
 
-def label(model: TorchModel, frames: list[Any]) -> Objects:
+def label(model: Model, frames: list[Any]) -> Objects:
     height, width = frames[0].shape[:2]
     spec = model.input_for(width, height)
     slot = model.allocate(len(frames), spec)
@@ -78,6 +84,16 @@ def test_same_objects_as_torchvision(name: str) -> None:
         assert found.labels.dtype == np.int64
         seen += len(found)
     assert seen >= 12, f"{seen} objects in all: this shows too little"
+
+
+def test_the_trained_demo_finds_in_real_frames_what_torchvision_finds() -> None:
+    with av.open(str(Path(__file__).parents[2] / "sample_media" / "traffic.mp4")) as video:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)][::60]
+    network = build_demo(score_thresh=0.3)
+    expected = reference.detect(network, ObjectDetection(), decoded)
+    model = load_model("demo", device="cpu", threads=1, score_threshold=0.3)
+    found = label(model, decoded)
+    reference.assert_same_objects(found, expected, 0.3, least=60)
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +175,23 @@ def test_masks_and_keypoints_are_those_of_torchvision() -> None:
             np.testing.assert_allclose(found.keypoints[..., 2], expected["keypoints_scores"][keep], atol=1e-3)
             distance = np.abs(found.keypoints[..., :2] - expected["keypoints"][keep][..., :2].numpy())
             assert np.median(distance) < 0.05
+
+
+@pytest.mark.parametrize("name", ["maskrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn"])
+def test_a_threshold_in_a_two_stage_detector_changes_nothing_above_it(name: str) -> None:
+    network = random_detector(name, min_size=96, max_size=160)
+    frames = [scene(150, 90, seed) for seed in range(2)]
+    everything = label(as_model(name, network, 0.05), frames)
+    threshold = float(np.median(everything.scores)) + 1e-4
+    found, kept = label(as_model(name, network, threshold), frames), everything.scores >= threshold
+    expected = everything.select(kept)
+    assert 0 < len(found) < len(everything)
+    np.testing.assert_array_equal(found.offsets, expected.offsets)
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
+    if expected.masks is not None:
+        assert found.masks is not None
+        assert found.masks.shape[1:] == (28, 28), "pasted by whoever writes or draws, not before"
+        np.testing.assert_allclose(found.masks, expected.masks, atol=1e-4)
+    if expected.keypoints is not None:
+        assert found.keypoints is not None
+        np.testing.assert_allclose(found.keypoints[..., 2], expected.keypoints[..., 2], atol=1e-3)

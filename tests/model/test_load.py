@@ -25,8 +25,12 @@ SMALL = "mobilenet_v3_small"
         ({"name": "resnet5"}, ModelUnavailable, r"no model 'resnet5'; did you mean resnet50"),
         ({"name": "dem"}, ModelUnavailable, r"did you mean demo"),
         ({"name": "xyzzy" * 5}, ModelUnavailable, r"`vidinfer models` lists them all"),
-        ({"name": "raft_large"}, ModelUnavailable, r"optical flow: this version runs classification and det"),
-        ({"name": "fcn_resnet50"}, ModelUnavailable, r"segmentation: this version runs"),
+        (
+            {"name": "raft_small", "weights": "none", "classes": ["car"]},
+            UsageError,
+            r"raft_small finds motion, not classes",
+        ),
+        ({"name": "resnet18", "task": "detection"}, UsageError, r"resnet18 is for classification; leave"),
         ({"name": SMALL, "backend": "openvino"}, UsageError, r"no backend 'openvino': .* auto, eager"),
         ({"name": SMALL, "precision": "bf16"}, UsageError, r"no precision 'bf16': .* auto, fp32"),
         (
@@ -129,7 +133,7 @@ def test_a_network_that_raises_is_a_model_error() -> None:
 def test_a_network_of_the_wrong_width_is_a_model_error() -> None:
     model = load_model(SMALL, weights="none", device="cpu", threads=1)
     model._task._network.classifier[-1] = torch.nn.Linear(1024, 7)  # type: ignore[attr-defined]
-    with pytest.raises(ModelError, match=r"gave \(1, 7\) for 1 frames, expected \(1, 1000\)"):
+    with pytest.raises(ModelError, match=r"gave \(1, 7\) for a batch of 1, expected \(1, 1000\)"):
         model.predict(np.zeros((1, 224, 224, 3), np.uint8), 640, 480)
 
 

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
 
-from vidinfer.errors import UsageError
-from vidinfer.model.classification import Classification, ClassificationPreset
+from vidinfer.detections import MOVING_PIXELS
+from vidinfer.errors import ModelUnavailable, UsageError
+from vidinfer.model.classification import Classification, ClassificationInput, ClassificationPreset
+from vidinfer.model.clips import ClipClassification, ClipRule
 from vidinfer.model.detection import Detection, watched_parts
 from vidinfer.model.execution import Execution
 from vidinfer.model.finite import FiniteGuard
+from vidinfer.model.flow import OpticalFlow
+from vidinfer.model.infer_task import is_torchvision_detector
+from vidinfer.model.inputs import CallableInput, InputRule, PlainInput
+from vidinfer.model.listed import ListedDetection
+from vidinfer.model.names import nameless
 from vidinfer.model.network import Loaded
 from vidinfer.model.registry import nearest
 from vidinfer.model.runner import Task, TorchModel
-from vidinfer.stages import ModelInfo
+from vidinfer.model.segmentation import Segmentation, SegmentationInput
+from vidinfer.model.skeleton import skeleton_of
+from vidinfer.stages import ModelInfo, Window
 
-__all__ = ["Reporting", "assemble"]
+__all__ = ["ADAPTERS", "Adapter", "Reporting", "assemble"]
 
-HOLE = "N/A"
-"""Labels that COCO once had: they keep the numbering and name nothing."""
+Allowed: TypeAlias = tuple[int, ...] | None
+"""Labels that may be reported; ``None``: all."""
+
+_NOT_CHANNELS_LAST = ("video", "optical_flow")
+"""Their tensors have five dimensions, or are laid out by the network itself."""
+
 LISTED = 12
 """Names shown to somebody who asked for one that is not among them."""
 
@@ -33,6 +48,17 @@ class Reporting:
     score_threshold: float
     top_k: int
     classes: Sequence[str] | None
+    clip_stride: Fraction | None = None
+    """Seconds from the start of one clip to that of the next; ``None``: a clip's length."""
+
+
+class Adapter(NamedTuple):
+    """A network ready to be asked, and what ``run.json`` says of it."""
+
+    task: Task
+    watched: list[nn.Module]
+    """Where values that are not finite would still be seen."""
+    details: dict[str, object]
 
 
 def assemble(loaded: Loaded, execution: Execution, reporting: Reporting) -> TorchModel:
@@ -42,38 +68,110 @@ def assemble(loaded: Loaded, execution: Execution, reporting: Reporting) -> Torc
         UsageError: a class that the model does not have, or that names no object.
     """
     allowed = _labels(loaded, reporting.classes)
-    network = loaded.network.requires_grad_(False).to(execution.device).to(memory_format=torch.channels_last)
-    task: Task
-    watched: list[nn.Module]
-    if loaded.task == "classification":
-        watched = [network]
-        preset = ClassificationPreset.of(loaded.preset)
-        task = Classification(
-            network,
-            preset,
-            loaded.categories,
-            device=execution.device,
-            top_k=reporting.top_k,
-            allowed=allowed,
-        )
-    else:
-        watched = watched_parts(network)
-        task = Detection(
-            network,
-            loaded.categories,
-            device=execution.device,
-            score_threshold=reporting.score_threshold,
-            allowed=allowed,
-        )
-    return TorchModel(_info(loaded, execution, reporting), task, execution, FiniteGuard(watched))
+    network = loaded.network.requires_grad_(False)
+    if loaded.portable:
+        network = network.to(execution.device)
+        if loaded.task not in _NOT_CHANNELS_LAST:
+            network = network.to(memory_format=torch.channels_last)
+    adapter = ADAPTERS[loaded.task](loaded, network, execution.device, reporting, allowed)
+    info = _info(loaded, execution, reporting, adapter)
+    return TorchModel(info, adapter.task, execution, FiniteGuard(adapter.watched))
 
 
-def _info(loaded: Loaded, execution: Execution, reporting: Reporting) -> ModelInfo:
-    details: dict[str, object] = {"classes": None if reporting.classes is None else list(reporting.classes)}
-    if loaded.task == "detection":
-        details["score_threshold"] = reporting.score_threshold
-    else:
-        details["top_k"] = reporting.top_k
+def _classification(
+    loaded: Loaded, network: nn.Module, device: torch.device, reporting: Reporting, allowed: Allowed
+) -> Adapter:
+    preset = _like(loaded.preset, "crop_size", "resize_size", "interpolation", "antialias", "mean", "std")
+    rule = (
+        _own_rule(loaded) if preset is None else ClassificationInput(ClassificationPreset.of(preset), device)
+    )
+    task = Classification(
+        network, rule, loaded.categories, device=device, top_k=reporting.top_k, allowed=allowed
+    )
+    return Adapter(task, [network], {"top_k": reporting.top_k})
+
+
+def _detection(
+    loaded: Loaded, network: nn.Module, device: torch.device, reporting: Reporting, allowed: Allowed
+) -> Adapter:
+    details: dict[str, object] = {"score_threshold": reporting.score_threshold}
+    threshold, names = reporting.score_threshold, loaded.categories
+    if not is_torchvision_detector(network):
+        listed = ListedDetection(
+            network, _own_rule(loaded), names, score_threshold=threshold, allowed=allowed
+        )
+        return Adapter(listed, [], details)
+    heads = getattr(network, "roi_heads", None)
+    if heads is not None and heads.has_mask():
+        details["masks"] = True
+    watched = watched_parts(network)
+    task = Detection(network, names, device=device, score_threshold=threshold, allowed=allowed)
+    return Adapter(task, watched, details)
+
+
+def _segmentation(
+    loaded: Loaded, network: nn.Module, device: torch.device, _reporting: Reporting, allowed: Allowed
+) -> Adapter:
+    preset = _like(loaded.preset, "resize_size", "interpolation", "antialias", "mean", "std")
+    rule = _own_rule(loaded) if preset is None else SegmentationInput(preset, device)
+    return Adapter(
+        Segmentation(network, rule, loaded.categories, device=device, allowed=allowed), [network], {}
+    )
+
+
+def _video(
+    loaded: Loaded, network: nn.Module, device: torch.device, reporting: Reporting, allowed: Allowed
+) -> Adapter:
+    preset = _like(loaded.preset, "crop_size", "resize_size", "interpolation", "mean", "std")
+    if preset is None:
+        raise ModelUnavailable(
+            f"{loaded.name}: a video classifier needs transforms like torchvision's VideoClassification "
+            "(crop_size, resize_size, mean, std); have the factory return them"
+        )
+    clip = ClipRule.of(loaded.meta)
+    stride = clip.seconds if reporting.clip_stride is None else reporting.clip_stride
+    window = Window(clip.frames, clip.rate, stride)
+    task = ClipClassification(
+        network, preset, loaded.categories, window, device=device, top_k=reporting.top_k, allowed=allowed
+    )
+    facts = {
+        "frames": clip.frames,
+        "frames_per_second": float(clip.rate),
+        "seconds": float(clip.seconds),
+        "stride_seconds": float(stride),
+        "rule": "of the weights" if clip.stated else "usual, as the weights do not say",
+    }
+    return Adapter(task, [network], {"top_k": reporting.top_k, "clip": facts})
+
+
+def _flow(
+    _loaded: Loaded, network: nn.Module, device: torch.device, _reporting: Reporting, _allowed: Allowed
+) -> Adapter:
+    return Adapter(OpticalFlow(network, device=device), [network], {"moving_pixels": MOVING_PIXELS})
+
+
+ADAPTERS: Mapping[str, Callable[[Loaded, nn.Module, torch.device, Reporting, Allowed], Adapter]] = {
+    "classification": _classification,
+    "detection": _detection,
+    "segmentation": _segmentation,
+    "video": _video,
+    "optical_flow": _flow,
+}
+"""By task. torchvision's quantised builders are classifiers."""
+
+
+def _own_rule(loaded: Loaded) -> InputRule:
+    return PlainInput(loaded.input_size) if loaded.preset is None else CallableInput(loaded.preset)
+
+
+def _like(preset: Any, *attributes: str) -> Any:
+    """``preset`` if it has all that torchvision's presets of this task have, else ``None``."""
+    return preset if all(hasattr(preset, name) for name in attributes) else None
+
+
+def _info(loaded: Loaded, execution: Execution, reporting: Reporting, adapter: Adapter) -> ModelInfo:
+    classes = None if reporting.classes is None else list(reporting.classes)
+    names = tuple(loaded.meta.get("keypoint_names") or ())
     return ModelInfo(
         name=loaded.name,
         task=loaded.task,
@@ -84,7 +182,9 @@ def _info(loaded: Loaded, execution: Execution, reporting: Reporting) -> ModelIn
         backend=execution.backend,
         precision=execution.precision,
         why=execution.why,
-        details=details,
+        keypoints=names,
+        skeleton=skeleton_of(names),
+        details={"classes": classes} | adapter.details,
     )
 
 
@@ -94,7 +194,9 @@ def _labels(loaded: Loaded, classes: Sequence[str] | None) -> tuple[int, ...] | 
         return None
     if not classes:
         raise UsageError("no classes given: name at least one, or leave --classes out to report all")
-    nothing = {HOLE, loaded.categories[0]} if loaded.task == "detection" else set()
+    if not loaded.categories:
+        raise UsageError(f"--classes: {loaded.name} finds motion, not classes; leave it out")
+    nothing = nameless(loaded.task, loaded.categories)
     known = [name for name in loaded.categories if name not in nothing]
     for name in classes:
         if name in nothing:

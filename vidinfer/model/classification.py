@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import center_crop, resize
 
-from vidinfer.detections import Classes, Results
-from vidinfer.errors import ModelError
+from vidinfer.detections import Results
 from vidinfer.model.antialias import CropResampler
+from vidinfer.model.inputs import InputRule
+from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
+from vidinfer.model.topk import TopClasses
 from vidinfer.stages import ModelInput
 
-__all__ = ["Classification", "ClassificationPreset"]
+__all__ = ["Classification", "ClassificationInput", "ClassificationPreset"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,29 @@ class ClassificationPreset:
             torch.from_numpy(place).copy_(picture.permute(1, 2, 0))
 
 
+class ClassificationInput:
+    """The central square that the preset cuts. An :class:`~vidinfer.model.inputs.InputRule`; its thread rule holds."""
+
+    def __init__(self, preset: ClassificationPreset, device: torch.device) -> None:
+        self._normalise = Normaliser(preset.mean, preset.std, device)
+        self._input = lru_cache(maxsize=16)(preset.model_input)
+
+    def input_for(self, width: int, height: int) -> ModelInput:
+        """As uint8."""
+        return self._input(width, height)
+
+    def tensor(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - cut to one size already
+        """Normalised."""
+        return self._normalise(batch)
+
+
 class Classification:
     """A classifier. Thread rule: ``run`` on one thread."""
 
     def __init__(
         self,
         network: nn.Module,
-        preset: ClassificationPreset,
+        rule: InputRule,
         categories: tuple[str, ...],
         *,
         device: torch.device,
@@ -82,32 +100,15 @@ class Classification:
     ) -> None:
         """``allowed``: labels that may be reported; ``None``: all."""
         self._network = network
+        self._rule = rule
         self._categories = categories
-        self._allowed = None if allowed is None else torch.tensor(allowed, device=device)
-        self._top_k = min(top_k, len(categories) if allowed is None else len(allowed))
-        self._mean = torch.tensor(preset.mean, device=device).view(1, 3, 1, 1)
-        self._std = torch.tensor(preset.std, device=device).view(1, 3, 1, 1)
-        self._input = lru_cache(maxsize=16)(preset.model_input)
+        self._top = TopClasses(categories, top_k, allowed, device)
 
     def input_for(self, width: int, height: int) -> ModelInput:
-        """The central square that the preset cuts, as uint8."""
-        return self._input(width, height)
+        """As the rule says."""
+        return self._rule.input_for(width, height)
 
-    def run(self, batch: Tensor, width: int, height: int) -> Results:  # noqa: ARG002 - classes have no place
+    def run(self, batch: Tensor, width: int, height: int) -> Results:
         """The best classes of each frame."""
-        x = batch.permute(0, 3, 1, 2).float()  # NHWC seen as NCHW: channels_last without a copy
-        x = x.div_(255.0).sub_(self._mean).div_(self._std)
-        logits = self._network(x)
-        if not isinstance(logits, Tensor) or logits.shape != (len(batch), len(self._categories)):
-            got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ModelError(
-                f"the classifier gave {got} for {len(batch)} frames, expected ({len(batch)}, {len(self._categories)})"
-            )
-        probabilities = logits.float().softmax(dim=1)
-        if self._allowed is not None:
-            probabilities = probabilities[:, self._allowed]
-        scores, labels = probabilities.topk(self._top_k, dim=1)
-        if self._allowed is not None:
-            labels = self._allowed[labels]
-        classes = Classes(labels.cpu().numpy().astype(np.int64), scores.cpu().numpy())
+        classes = self._top(self._network(self._rule.tensor(batch, width, height)), len(batch))
         return Results(len(batch), self._categories, classes=classes)

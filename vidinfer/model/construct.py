@@ -11,7 +11,8 @@ import copy
 import inspect
 import re
 import threading
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +23,7 @@ from torchvision.models import WeightsEnum, get_model_builder
 from vidinfer.errors import ModelUnavailable
 from vidinfer.model.weights import State
 
-__all__ = ["build_random", "build_trained", "load_into", "seeded"]
+__all__ = ["build_from_file", "build_random", "build_trained", "load_into", "seeded"]
 
 SEED = 0
 RANDOM_EXTRAS: Mapping[str, Mapping[str, Any]] = {
@@ -31,33 +32,86 @@ RANDOM_EXTRAS: Mapping[str, Mapping[str, Any]] = {
 }
 """What these two builders do only when given weights; and stating ``init_weights`` spares a warning."""
 
+_QUANTIZED = "quantized_"
+
 _one_at_a_time = threading.Lock()  # two loads of one member must not undo each other's substitution
 
 
 def build_trained(name: str, member: WeightsEnum, state: State) -> nn.Module:
-    """The network that ``builder(weights=member)`` gives, with the tensors of ``state``.
+    """The network that ``builder(weights=member)`` gives, with the tensors of ``state``, which are the member's own.
 
     Raises:
         ModelUnavailable: the tensors do not fit.
     """
+    try:
+        return _built_as_trained(name, member, state, None)
+    except RuntimeError as error:
+        raise ModelUnavailable(_misfit(name, state.origin, str(error))) from error
+
+
+def build_from_file(
+    name: str, member: WeightsEnum, state: State, categories: Sequence[str] | None = None
+) -> nn.Module:
+    """The network that a user's ``state`` comes from: built as ``builder(weights=member)``, or else without weights.
+
+    Which one, the names of the tensors tell: a network that was trained with batch norms that learn keeps count of its
+    batches, one with frozen ones does not, and torchvision's builders give the two another epsilon.
+
+    Args:
+        categories: class names of a network that was trained further; ``None``: those of the member.
+
+    Raises:
+        ModelUnavailable: the tensors fit neither.
+    """
+    misfit = ""
+    try:
+        network = _built_as_trained(name, member, state, categories)
+        if state.tensors.keys() <= network.state_dict().keys():
+            return network
+    except RuntimeError as error:
+        misfit = str(error)
+    count = len(categories if categories is not None else member.meta.get("categories") or ())
+    other = build_random(name, count, **_auxiliary(name, state))
+    try:
+        other.load_state_dict(state.tensors)
+        return other
+    except RuntimeError as error:
+        misfit = misfit or str(error)
+    if categories is not None:
+        misfit += f"\nThe classes given are {len(categories)}"
+    raise ModelUnavailable(_misfit(name, state.origin, misfit))
+
+
+def _built_as_trained(
+    name: str, member: WeightsEnum, state: State, categories: Sequence[str] | None
+) -> nn.Module:
     builder = get_model_builder(name)
-    with seeded(), _one_at_a_time, _handing_out(member, state.tensors):
-        try:
-            network: nn.Module = builder(weights=member, progress=False)
-        except RuntimeError as error:
-            raise ModelUnavailable(_misfit(name, state.origin, str(error))) from error
+    quantized = {"quantize": True} if name.startswith(_QUANTIZED) else {}
+    with seeded(), _one_at_a_time, _handing_out(member, state.tensors, categories), _warnings_untold():
+        network: nn.Module = builder(weights=member, progress=False, **quantized)
     return network.eval()
 
 
-def build_random(name: str, categories: int) -> nn.Module:
-    """The network with random numbers, the same in every run."""
+def build_random(name: str, categories: int, **options: Any) -> nn.Module:
+    """The network with random numbers, the same in every run; ``categories`` 0: it has no classes."""
     builder = get_model_builder(name)
-    options: dict[str, Any] = {"num_classes": categories, **RANDOM_EXTRAS.get(name, {})}
+    options |= RANDOM_EXTRAS.get(name.removeprefix(_QUANTIZED), {})
+    if categories:
+        options["num_classes"] = categories
     if "weights_backbone" in inspect.signature(builder).parameters:
         options["weights_backbone"] = None
-    with seeded():
+    if name.startswith(_QUANTIZED):
+        options["quantize"] = True
+    with seeded(), _warnings_untold():
         network: nn.Module = builder(weights=None, progress=False, **options)
     return network.eval()
+
+
+def _auxiliary(name: str, state: State) -> dict[str, bool]:
+    """A segmentation network has the auxiliary head that its state dict has."""
+    if "aux_loss" not in inspect.signature(get_model_builder(name)).parameters:
+        return {}
+    return {"aux_loss": any(key.startswith("aux_classifier.") for key in state.tensors)}
 
 
 def load_into(network: nn.Module, name: str, state: State) -> None:
@@ -81,15 +135,32 @@ def seeded() -> Iterator[None]:
 
 
 @contextmanager
-def _handing_out(member: Any, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+def _warnings_untold() -> Iterator[None]:
+    """Of parts of torch that announce their end, and of first values that are overwritten anyway: no news to a user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+@contextmanager
+def _handing_out(
+    member: Any, tensors: Mapping[str, Tensor], categories: Sequence[str] | None
+) -> Iterator[None]:
     def given(*_: Any, **__: Any) -> Mapping[str, Tensor]:
         return copy.copy(tensors)  # builders may rename keys in it; its metadata comes along
 
     member.get_state_dict = given  # on this member alone; hides the method of its class
+    named = member.meta.get("categories")
+    if categories is not None:
+        member.meta["categories"] = list(categories)  # builders count these
     try:
         yield
     finally:
         del member.get_state_dict
+        if categories is not None:
+            member.meta["categories"] = named
 
 
 def _misfit(name: str, origin: str, message: str) -> str:
@@ -109,6 +180,9 @@ def _misfit(name: str, origin: str, message: str) -> str:
         for kind, found in (("missing", missing), ("surplus", surplus), ("of another shape", shapes))
         if found
     ]
+    classes = re.search(r"The classes given are (\d+)", message)
+    if classes:
+        parts.append(f"the classes given are {classes[1]} (with a background, for detection)")
     told = "; ".join(parts) or message.strip().splitlines()[0]
     return f"weights {origin} do not fit {name}: {told}. Expected a state_dict of that very model"
 

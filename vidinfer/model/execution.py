@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from vidinfer.errors import UsageError
 
-__all__ = ["BACKENDS", "PRECISIONS", "Execution", "choose_execution"]
+__all__ = ["BACKENDS", "PRECISIONS", "Execution", "choose_execution", "on_cpu"]
 
 BACKENDS = ("eager",)
 PRECISIONS = ("fp32",)
@@ -50,6 +50,22 @@ def choose_execution(device: str, backend: str, precision: str, threads: int | N
         precision=PRECISIONS[0],
         threads=threads if threads is not None else torch.get_num_threads(),
         why=f"{why}; eager fp32 is torchvision's own arithmetic",
+    )
+
+
+def on_cpu(execution: Execution, asked: str, model: str, precision: str) -> Execution:
+    """The same on the CPU, for a network that was made for it and cannot be moved.
+
+    Raises:
+        UsageError: another device was asked for by name.
+    """
+    if asked not in ("auto", "cpu"):
+        raise UsageError(f"device {asked!r}: {model} runs on the CPU only; leave --device out")
+    return replace(
+        execution,
+        device=torch.device("cpu"),
+        precision=precision,
+        why=f"{model} was made for the CPU and runs there as it is, in {precision}",
     )
 
 

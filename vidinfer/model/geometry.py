@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
+from vidinfer.model.inputs import copy_picture
 from vidinfer.model.resample import BilinearResampler
 from vidinfer.stages import ModelInput
 
 __all__ = ["DetectionInput", "Geometry"]
+
+BATCH_SIZE, BATCH_PIXELS = 8, 2_400_000
+"""Most pictures, and pixels of the network's input, in a batch that nobody chose: large pictures keep a processor busy
+one by one, and the activations of each take half a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,12 @@ class DetectionInput:
 
     def model_input(self, geometry: Geometry) -> ModelInput:
         """How to fill a place: with the network's own pixels (float32), or with the picture as it is (uint8)."""
+        batch = max(1, min(BATCH_SIZE, BATCH_PIXELS // (geometry.padded[0] * geometry.padded[1])))
         if geometry.early:
             mean, std = self._transform.image_mean, self._transform.image_std
             resample = BilinearResampler(geometry.source, geometry.content, mean, std)
-            return ModelInput((*geometry.content, 3), np.dtype(np.float32), resample)
-        return ModelInput((*geometry.source, 3), np.dtype(np.uint8), _copy)
+            return ModelInput((*geometry.content, 3), np.dtype(np.float32), resample, batch_size=batch)
+        return ModelInput((*geometry.source, 3), np.dtype(np.uint8), copy_picture, batch_size=batch)
 
     def network_input(self, batch: Tensor, geometry: Geometry) -> Tensor:
         """From filled places ``(n, h, w, 3)`` to ``(n, 3, *padded)``: normalised, resampled, padded with zeros."""
@@ -89,7 +93,3 @@ class DetectionInput:
         if tuple(x.shape[-2:]) == geometry.content:
             return x
         return interpolate(x, size=geometry.content, mode="bilinear", align_corners=False)
-
-
-def _copy(rgb: NDArray[np.uint8], place: NDArray[Any]) -> None:
-    np.copyto(place, rgb)

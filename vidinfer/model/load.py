@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidinfer.errors import UsageError
@@ -23,15 +25,18 @@ def load_model(
     score_threshold: float = 0.5,
     top_k: int = 5,
     classes: Sequence[str] | None = None,
+    task: str | None = None,
+    labels_file: Path | None = None,
+    clip_stride: Fraction | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> Model:
     """Load a model.
 
     Args:
-        name: a torchvision builder for classification or detection, or ``demo``.
-        weights: one of the builder's weights by name, a file (``.pth``, ``.pt``, ``.safetensors``), or ``none``
-            for random numbers, the same in every run.
+        name: a torchvision builder, ``demo``, ``package.module:factory`` or ``FILE.pt2``.
+        weights: of a builder: one of its weights by name, a file (``.pth``, ``.pt``, ``.safetensors``), or ``none`` for
+            random numbers, the same in every run.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         backend: ``auto`` or ``eager``.
         precision: ``auto`` or ``fp32``.
@@ -39,6 +44,9 @@ def load_model(
             the model's own threshold.
         top_k: classes per frame of a classifier, at least 1.
         classes: names to report; ``None`` for all.
+        task: of a model that is not torchvision's own; ``None``: found out.
+        labels_file: class names, one per line, of a network trained further.
+        clip_stride: seconds from the start of one clip to the next; ``None``: a clip's length.
         threads: of torch during ``predict``; ``None`` for what torch uses on this thread.
         progress: show a bar on stderr while weights are downloaded.
 
@@ -51,9 +59,13 @@ def load_model(
     if top_k < 1:
         raise UsageError(f"top k must be at least 1, got {top_k}")
     from vidinfer.model.assemble import Reporting, assemble
-    from vidinfer.model.execution import choose_execution
+    from vidinfer.model.execution import choose_execution, on_cpu
+    from vidinfer.model.names import read_names
     from vidinfer.model.network import network_for
 
+    names = None if labels_file is None else read_names(labels_file)
     execution = choose_execution(device, backend, precision, threads)
-    loaded = network_for(name, weights, progress=progress)
-    return assemble(loaded, execution, Reporting(score_threshold, top_k, classes))
+    loaded = network_for(name, weights, task=task, names=names, progress=progress)
+    if not loaded.portable:
+        execution = on_cpu(execution, device, loaded.name, loaded.precision)
+    return assemble(loaded, execution, Reporting(score_threshold, top_k, classes, clip_stride))

@@ -1,7 +1,8 @@
-"""From a model's name and ``--weights`` to a network with its weights in it."""
+"""From ``--model``, ``--weights`` and ``--labels-file`` to a network with its weights in it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from torch import nn
 from torchvision.models import get_model_weights
 
-from vidinfer.errors import ModelUnavailable
-from vidinfer.model.construct import build_random, build_trained, load_into, seeded
+from vidinfer.errors import ModelUnavailable, UsageError
+from vidinfer.model.construct import build_from_file, build_random, build_trained, load_into, seeded
+from vidinfer.model.names import with_background
 from vidinfer.model.registry import DEMO, task_of
 from vidinfer.model.weights import choose_weights, obtain, read_state
 
@@ -23,44 +25,113 @@ class Loaded:
 
     name: str
     task: str
+    """One of the adapters of ``assemble``."""
     network: nn.Module = field(repr=False)
     categories: tuple[str, ...]
+    """Names by label; none for optical flow."""
     weights: str
     """As in ``ModelInfo``."""
     sha256: str | None
     preset: Any
-    """The ``transforms()`` of the weights; ``None`` where the network prepares its own input."""
+    """The ``transforms()`` of the weights, or a user's own; ``None`` where the network prepares its own input."""
+    meta: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What torchvision says of the weights."""
+    precision: str = "fp32"
+    input_size: tuple[int, int] | None = None
+    """``(height, width)`` where the network takes no other and has no preset."""
+    portable: bool = True
+    """May be moved to another device and memory format."""
 
 
-def network_for(name: str, weights: str, *, progress: bool = False) -> Loaded:
+def network_for(
+    name: str,
+    weights: str,
+    *,
+    task: str | None = None,
+    names: Sequence[str] | None = None,
+    progress: bool = False,
+) -> Loaded:
     """Build and fill a network.
+
+    Args:
+        name: a torchvision builder, ``demo``, ``package.module:factory`` or ``FILE.pt2``.
+        weights: for a builder: see ``choose_weights``.
+        task: of a network that is not torchvision's; ``None``: found out.
+        names: class names, of a network trained further.
 
     Raises:
         ModelUnavailable: no such model, or its weights cannot be had or do not fit.
+        UsageError: options that make no sense for this model.
     """
-    return _demo(weights) if name == DEMO else _from_torchvision(name, weights, progress)
+    if name.endswith(".pt2") or ":" in name:
+        if weights != "DEFAULT":
+            raise UsageError(f"--weights {weights}: {name} brings its own; leave --weights out")
+        from vidinfer.model.exported import from_file
+        from vidinfer.model.own import from_factory
+
+        return (from_file if name.endswith(".pt2") else from_factory)(name, task, names)
+    if name == DEMO:
+        if task not in (None, "detection"):
+            raise UsageError(f"--task {task}: {DEMO} is for detection; leave --task out")
+        return _demo(weights, names)
+    found = task_of(name)
+    if task not in (None, found):
+        raise UsageError(f"--task {task}: {name} is for {found}; leave --task out")
+    return _from_torchvision(name, found, weights, names, progress)
 
 
-def _from_torchvision(name: str, weights: str, progress: bool) -> Loaded:
-    task = task_of(name)
+def _from_torchvision(
+    name: str, task: str, weights: str, names: Sequence[str] | None, progress: bool
+) -> Loaded:
     known = get_model_weights(name)
     choice = choose_weights(weights, known, name)
     # A file and random numbers get the default's architecture, class names and preprocessing.
     member: Any = choice if isinstance(choice, known) else known["DEFAULT"]
-    categories = tuple(member.meta["categories"])
+    own = _own_names(name, task, names, trained=isinstance(choice, known))
+    categories = own or tuple(member.meta.get("categories") or ())
     if choice is None:
         network, label, sha256 = build_random(name, len(categories)), "none", None
     else:
-        file = isinstance(choice, Path)
-        state = read_state(choice) if isinstance(choice, Path) else obtain(member, progress=progress)
-        network = build_trained(name, member, state)
-        label, sha256 = (state.origin if file else str(member)), state.sha256
-    return Loaded(name, task, network, categories, label, sha256, member.transforms())
+        if isinstance(choice, Path):
+            state = read_state(choice)
+            network, label = build_from_file(name, member, state, own), state.origin
+        else:
+            state = obtain(member, progress=progress)
+            network, label = build_trained(name, member, state), str(member)
+        sha256 = state.sha256
+    quantized = task == "quantization"
+    return Loaded(
+        name,
+        "classification" if quantized else task,
+        network,
+        categories,
+        label,
+        sha256,
+        member.transforms(),
+        member.meta,
+        precision="int8" if quantized else "fp32",
+        portable=not quantized,
+    )
 
 
-def _demo(weights: str) -> Loaded:
+def _own_names(name: str, task: str, names: Sequence[str] | None, *, trained: bool) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if task == "optical_flow":
+        raise UsageError(f"--labels-file: {name} finds motion, not classes; leave it out")
+    if trained:
+        raise UsageError(
+            f"--labels-file: {name} with torchvision's own weights has its own class names; "
+            "it goes with --weights FILE or --weights none"
+        )
+    return with_background(names) if task == "detection" else tuple(names)
+
+
+def _demo(weights: str, names: Sequence[str] | None) -> Loaded:
     from vidinfer.model.demo import CATEGORIES, WEIGHTS, build_demo
 
+    if names is not None:
+        raise UsageError(f"--labels-file: {DEMO} has its own class names; leave it out")
     with seeded():
         network = build_demo(weights=None)
     path = WEIGHTS if weights == "DEFAULT" else Path(weights).expanduser()

@@ -28,7 +28,7 @@ class Task(Protocol):
         ...
 
     def run(self, batch: Tensor, width: int, height: int) -> Results:
-        """Label ``batch`` ``(n, h, w, 3)``, already on the device; called in inference mode."""
+        """Label ``batch`` ``(n, *place)``, already on the device; called in inference mode."""
         ...
 
 
@@ -56,8 +56,8 @@ class TorchModel:
         return self._open().input_for(width, height)
 
     def allocate(self, frames: int, spec: ModelInput) -> NDArray[Any]:
-        """A batch slot ``(frames, *spec.shape)``, zeroed; page-locked when the model runs on CUDA."""
-        shape = (frames, *spec.shape)
+        """A batch slot ``(frames, *spec.place)``, zeroed; page-locked when the model runs on CUDA."""
+        shape = (frames, *spec.place)
         if self._execution.device.type != "cuda":
             return np.zeros(shape, spec.dtype)
         dtype = {"uint8": torch.uint8, "float32": torch.float32}[spec.dtype.name]
@@ -88,10 +88,10 @@ class TorchModel:
 
     def _check(self, task: Task, batch: NDArray[Any], width: int, height: int) -> None:
         spec = task.input_for(width, height)
-        if batch.shape[1:] != spec.shape or batch.dtype != spec.dtype:
+        if batch.shape[1:] != spec.place or batch.dtype != spec.dtype:
             raise ModelError(
                 f"a batch {batch.shape} of {batch.dtype} for frames of {width}x{height}: "
-                f"expected (n, {', '.join(map(str, spec.shape))}) of {spec.dtype}"
+                f"expected (n, {', '.join(map(str, spec.place))}) of {spec.dtype}"
             )
 
     def _on_device(self, batch: NDArray[Any]) -> Tensor:

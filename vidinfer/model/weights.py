@@ -48,7 +48,7 @@ def choose_weights(wanted: str, known: type[WeightsEnum], model: str) -> Weights
     name = wanted.removeprefix(f"{known.__name__}.")
     member = known.__members__.get(name) or known.__members__.get(name.upper())
     if member is not None:
-        if not member.meta.get("categories"):
+        if not member.meta.get("categories") and any(m.meta.get("categories") for m in known):
             raise ModelUnavailable(f"weights {wanted!r} of {model} are features only: they name no classes")
         return member
     path = Path(wanted).expanduser()
@@ -128,12 +128,19 @@ def _read(path: Path, file: BinaryIO) -> Mapping[str, Tensor]:
             content = content[wrapper]
     if not isinstance(content, Mapping) or not content:
         raise ModelUnavailable(f"weights {path} hold a {type(content).__name__}, expected tensors by name")
-    odd = [name for name, value in content.items() if not isinstance(value, Tensor)]
+    odd = [name for name, value in content.items() if not _is_state(value)]
     if odd:
         raise ModelUnavailable(
             f"weights {path} hold {len(odd)} entries that are not tensors (first: {odd[0]!r}), expected a state_dict"
         )
     return content
+
+
+def _is_state(value: Any) -> bool:
+    """What a state dict may hold: tensors; of quantised layers also a type, or tensors in a tuple."""
+    if isinstance(value, tuple):
+        return all(part is None or isinstance(part, Tensor) for part in value)
+    return isinstance(value, Tensor | torch.dtype)
 
 
 def _reason(error: Exception) -> str:

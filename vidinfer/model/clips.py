@@ -1,0 +1,105 @@
+"""Video classification: clips of the length and rate that the weights were trained for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.transforms.functional import center_crop, resize
+
+from vidinfer.detections import Results
+from vidinfer.model.inputs import picture_tensor
+from vidinfer.model.normalise import Normaliser
+from vidinfer.model.threads import torch_threads
+from vidinfer.model.topk import TopClasses
+from vidinfer.stages import ModelInput, Window
+
+__all__ = ["ClipClassification", "ClipRule"]
+
+USUAL_FRAMES, USUAL_RATE = 16, Fraction(15)
+"""For weights that do not say: what most video models were trained with."""
+BATCH_SIZE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRule:
+    """What a clip is."""
+
+    frames: int
+    rate: Fraction
+    """Frames a second of true time."""
+    stated: bool
+    """The weights say so; else it is what is usual."""
+
+    @property
+    def seconds(self) -> Fraction:
+        """What a clip stands for: its frames, each as long as the rate says."""
+        return self.frames / self.rate
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> ClipRule:
+        """Read what torchvision's weights say of how they were evaluated."""
+        text = str(meta.get("_docs", ""))
+        frames = re.search(r"clip_len\W{1,3}(\d+)", text)
+        rate = re.search(r"frame_rate\W{1,3}(\d+(?:\.\d+)?)", text)
+        return cls(
+            frames=max(int(frames[1]) if frames else USUAL_FRAMES, int(meta.get("min_temporal_size") or 1)),
+            rate=Fraction(rate[1]) if rate else USUAL_RATE,
+            stated=bool(frames and rate),
+        )
+
+
+class ClipClassification:
+    """A video classifier. Thread rule: ``run`` on one thread."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preset: Any,
+        categories: tuple[str, ...],
+        window: Window,
+        *,
+        device: torch.device,
+        top_k: int,
+        allowed: tuple[int, ...] | None,
+    ) -> None:
+        """``preset``: torchvision's object; ``allowed``: labels that may be reported, ``None`` for all."""
+        self._network = network
+        self._preset = preset
+        self._categories = categories
+        self._window = window
+        self._normalise = Normaliser(preset.mean, preset.std, device)
+        self._top = TopClasses(categories, top_k, allowed, device)
+        self._input = lru_cache(maxsize=16)(self._make_input)
+
+    def input_for(self, width: int, height: int) -> ModelInput:
+        """Clips of the resized and cut picture, rounded to uint8 as torchvision rounds it."""
+        return self._input(width, height)
+
+    def _make_input(self, _width: int, _height: int) -> ModelInput:
+        height, width = self._preset.crop_size
+        return ModelInput(
+            (height, width, 3), np.dtype(np.uint8), self._prepare, window=self._window, batch_size=BATCH_SIZE
+        )
+
+    def _prepare(self, rgb: NDArray[np.uint8], frame: NDArray[Any]) -> None:
+        preset = self._preset
+        with torch_threads(1), torch.inference_mode():
+            picture = picture_tensor(rgb)
+            # Without antialiasing, as the preset has it: these models were trained so.
+            picture = resize(picture, preset.resize_size, interpolation=preset.interpolation, antialias=False)
+            torch.from_numpy(frame).copy_(center_crop(picture, preset.crop_size).permute(1, 2, 0))
+
+    def run(self, batch: Tensor, width: int, height: int) -> Results:  # noqa: ARG002 - classes have no place
+        """The best classes of each clip; ``batch`` is ``(n, frames, h, w, 3)``."""
+        x = self._normalise(batch).transpose(1, 2).contiguous()  # (n, 3, frames, h, w)
+        classes = self._top(self._network(x), len(batch))
+        return Results(len(batch), self._categories, clips=classes)
