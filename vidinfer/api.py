@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidinfer.detections import Results
+from vidinfer.detections import Classes, Results, Segments
 from vidinfer.errors import UsageError
 from vidinfer.frame import Gap, Picture, SourceInfo
-from vidinfer.record import Entry, LabelledBatch, Outcome
+from vidinfer.record import Entry, LabelledBatch, Outcome, Span
 
 if TYPE_CHECKING:
     from vidinfer.pipeline import Pipeline
     from vidinfer.stats import LedgerSnapshot
 
-__all__ = ["FrameClasses", "FrameObjects", "LabelledFrame", "LabelledFrames", "label"]
+__all__ = ["FrameClasses", "FrameObjects", "FrameSegments", "LabelledFrame", "LabelledFrames", "label"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,18 @@ class FrameClasses:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameSegments:
+    """What each pixel of one frame belongs to."""
+
+    class_map: NDArray[np.uint8]
+    """``(h, w)`` at the model's resolution, stretched over the picture; 255: not among the classes asked for."""
+    categories: tuple[str, ...]
+    """Names by label."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledFrame:
-    """One frame with what the model found. ``objects`` or ``classes`` is set, by the model's task."""
+    """One frame with what the model found: one of ``objects`` to ``flow`` is set, by the model's task."""
 
     index: int
     """Displayed frames, counted from 0."""
@@ -79,6 +89,13 @@ class LabelledFrame:
     objects: FrameObjects | None
     classes: FrameClasses | None
     picture: Picture
+    segments: FrameSegments | None = None
+    clip: FrameClasses | None = None
+    """Of video classifiers, on the frame that closes a clip: the best classes of the frames in ``span``."""
+    flow: NDArray[np.float32] | None = None
+    """``(h, w, 2)`` at the model's resolution: x and y, in pixels of the displayed picture, from the frame before."""
+    span: Span | None = None
+    """With ``clip`` and ``flow``: which frames were looked at together."""
 
     def image(self) -> NDArray[np.uint8]:
         """``(height, width, 3)`` uint8 RGB as displayed; converted on each call."""
@@ -139,6 +156,8 @@ def label(
     *,
     model: str = "ssdlite320_mobilenet_v3_large",
     weights: str = "DEFAULT",
+    labels_file: str | Path | None = None,
+    task: str | None = None,
     score_threshold: float = 0.5,
     top_k: int = 5,
     classes: Sequence[str] | None = None,
@@ -150,23 +169,24 @@ def label(
     start: float | Fraction | None = None,
     end: float | Fraction | None = None,
     max_frames: int | None = None,
+    clip_stride: float | Fraction | None = None,
 ) -> LabelledFrames:
     """Label the frames of one file.
 
-    The same pipeline as the command line: decoding and inference run in two threads while you read.
+    Decoding and inference run in two threads while you read, as on the command line.
 
     Args:
         source: a media file.
-        model: a torchvision builder name, or ``demo``.
-        weights: a torchvision weights name, a local file, or ``none``.
+        model: a torchvision builder name, ``demo``, ``package.module:factory`` or ``FILE.pt2``.
+        weights: of a builder: a torchvision weights name, a local file, or ``none``.
+        labels_file, task: class names of a network trained further; what a model of your own is for.
         score_threshold: detections below are not reported, in [0, 1].
-        top_k: classes per frame, for classification.
-        classes: report only these names.
+        top_k, classes: classes per frame, for classification; report only these names.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         max_batch_size: frames per batch; chosen when ``None``.
         every, fps, keyframes: sampling; ``fps`` by the source's own time.
-        start, end: seconds on the source's own time line, half-open.
-        max_frames: stop after so many labelled frames.
+        start, end, max_frames: seconds on the source's own time line, half-open; most labelled frames.
+        clip_stride: of video classifiers: seconds from clip to clip; a clip's length when ``None``.
 
     Raises:
         UsageError, SourceError, ModelUnavailable: at once.
@@ -176,6 +196,8 @@ def label(
         source,
         model=model,
         weights=weights,
+        labels_file=None if labels_file is None else Path(labels_file),
+        task=task,
         score_threshold=score_threshold,
         top_k=top_k,
         classes=None if classes is None else tuple(classes),
@@ -187,6 +209,7 @@ def label(
         start=_exact(start),
         end=_exact(end),
         max_frames=max_frames,
+        clip_stride=_exact(clip_stride),
     )
 
 
@@ -234,8 +257,12 @@ def _labelled(batch: LabelledBatch, entry: Entry) -> LabelledFrame:
         entry.outcome,
         entry.reason,
         None if found is None else _objects(found),
-        None if found is None else _classes(found),
+        None if found is None else _top(found.classes, found.categories),
         entry.picture,
+        None if found is None or found.segments is None else _segments(found.segments, found.categories),
+        None if found is None else _top(found.clips, found.categories),
+        None if found is None or found.flow is None else found.flow.fields[0],
+        entry.span,
     )
 
 
@@ -248,8 +275,12 @@ def _objects(found: Results) -> FrameObjects | None:
     )
 
 
-def _classes(found: Results) -> FrameClasses | None:
-    if (classes := found.classes) is None:
+def _top(classes: Classes | None, categories: tuple[str, ...]) -> FrameClasses | None:
+    if classes is None:
         return None
     labels = classes.labels[0]
-    return FrameClasses(classes.scores[0], labels, tuple(found.categories[i] for i in labels.tolist()))
+    return FrameClasses(classes.scores[0], labels, tuple(categories[i] for i in labels.tolist()))
+
+
+def _segments(segments: Segments, categories: tuple[str, ...]) -> FrameSegments:
+    return FrameSegments(segments.class_maps[0], categories)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from vidinfer.annotate.annotator import DrawingAnnotator
 from vidinfer.batcher import OfflineBatcher
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
+from vidinfer.errors import UsageError
 from vidinfer.model import load_model
 from vidinfer.outputs import OutputNames
 from vidinfer.pipeline import Pipeline
-from vidinfer.plan import SLOTS, ThreadPlan, batch_size_for
+from vidinfer.plan import SHARED_ENTRIES, SLOTS, ThreadPlan, batch_size_for
 from vidinfer.sampling import Sampler, Sampling
-from vidinfer.sink import label_sink
+from vidinfer.sink import ClassMapSink, FlowFileSink, label_sink
 from vidinfer.sink.video import VideoSink
-from vidinfer.stages import Model, Sink, Source
+from vidinfer.stages import Model, ModelInfo, Sink, Source
 
-__all__ = ["make_pipeline", "make_sinks", "open_model", "sampling_of"]
+__all__ = ["check_outputs", "make_pipeline", "make_sinks", "open_model", "sampling_of"]
 
 
 def sampling_of(config: RunConfig) -> Sampling:
@@ -49,9 +51,30 @@ def open_model(config: RunConfig, plan: ThreadPlan, *, progress: bool = False) -
         score_threshold=config.score_threshold,
         top_k=config.top_k,
         classes=config.classes,
+        task=config.task,
+        labels_file=config.labels_file,
+        clip_stride=config.clip_stride,
         threads=plan.model,
         progress=progress,
     )
+
+
+def check_outputs(config: RunConfig, model: ModelInfo) -> None:
+    """Refuse outputs that a model of this task does not have.
+
+    Raises:
+        UsageError: names the option.
+    """
+    for option, asked, task in (
+        ("class-maps", config.class_maps, "segmentation"),
+        ("flow-files", config.flow_files is not None, "optical_flow"),
+        ("clip-stride", config.clip_stride is not None, "video"),
+    ):
+        if asked and model.task != task:
+            raise UsageError(
+                f"--{option}: {model.name} is for {model.task.replace('_', ' ')}, and this goes with "
+                f"{task.replace('_', ' ')}; leave it out"
+            )
 
 
 def make_pipeline(
@@ -61,14 +84,20 @@ def make_pipeline(
     spec = model.input_for(source.info.width, source.info.height)
     # Three bytes a pixel: the most that decoders give in the usual formats (10 bit 4:2:0, 8 bit 4:4:4).
     picture_bytes = 3 * source.info.width * source.info.height if keep_pictures else 0
-    frame_bytes = spec.dtype.itemsize * spec.shape[0] * spec.shape[1] * spec.shape[2]
+    place_bytes = spec.dtype.itemsize * math.prod(spec.place)
+    shared = None  # clips: many records for each place, and pictures may be kept for all of them
+    if spec.window is not None:
+        shared = batch_size_for(None, 0, picture_bytes, usual=SHARED_ENTRIES)
     return Pipeline(
         source,
         model,
         batcher=OfflineBatcher(),
         sampler=Sampler(sampling_of(config)),
         clock=clock,
-        batch_size=batch_size_for(config.max_batch_size, frame_bytes, picture_bytes),
+        batch_size=batch_size_for(
+            config.max_batch_size, place_bytes, 0 if shared else picture_bytes, usual=spec.batch_size
+        ),
+        batch_entries=shared,
         slots=SLOTS,
         keep_pictures=keep_pictures,
     )
@@ -83,9 +112,19 @@ def make_sinks(
         on_reader_gone: called when the reader of labels on standard output goes away.
     """
     overwrite = config.overwrite or config.resume  # an unfinished source is done again from its start
-    sinks: list[Sink] = [label_sink(fmt, path, overwrite=overwrite) for fmt, path in names.labels.items()]
+    flow = None
+    if names.flow is not None and config.flow_files is not None:
+        flow = FlowFileSink(names.flow, kind=config.flow_files, overwrite=overwrite)
+    name_of = None if flow is None else flow.name_of
+    sinks: list[Sink] = [
+        label_sink(fmt, path, overwrite=overwrite, flow_files=name_of) for fmt, path in names.labels.items()
+    ]
     if config.labels_to_stdout:
-        sinks.append(label_sink("jsonl", None, on_reader_gone=on_reader_gone))
+        sinks.append(label_sink("jsonl", None, on_reader_gone=on_reader_gone, flow_files=name_of))
+    if names.class_maps is not None:
+        sinks.append(ClassMapSink(names.class_maps, overwrite=overwrite))
+    if flow is not None:
+        sinks.append(flow)
     if names.video is not None:
         sinks.append(VideoSink(names.video, DrawingAnnotator(), threads=plan.encoder, overwrite=overwrite))
     return sinks

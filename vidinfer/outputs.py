@@ -20,18 +20,28 @@ class OutputNames:
     labels: dict[str, Path]
     """By format."""
     video: Path | None
+    class_maps: Path | None
+    """A folder."""
+    flow: Path | None
+    """A folder."""
     report: Path | None
     """``None`` where nothing is written but standard output."""
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file, the report last: it is what says that the rest is complete."""
-        rest = (self.video, self.report)
+        rest = (self.video, self.class_maps, self.flow, self.report)
         return (*self.labels.values(), *(path for path in rest if path is not None))
 
 
 def name_outputs(
-    sources: Sequence[str], out: Path, formats: Sequence[str], *, video: bool
+    sources: Sequence[str],
+    out: Path,
+    formats: Sequence[str],
+    *,
+    video: bool,
+    class_maps: bool = False,
+    flow: bool = False,
 ) -> list[OutputNames]:
     """One set of names per source, in the same order.
 
@@ -50,7 +60,9 @@ def name_outputs(
             OutputNames(
                 labels={f: out / f"{base}.labels.{f}" for f in formats},
                 video=out / f"{base}.annotated.mp4" if video else None,
-                report=out / f"{base}.run.json" if formats or video else None,
+                class_maps=out / f"{base}.classmaps" if class_maps else None,
+                flow=out / f"{base}.flow" if flow else None,
+                report=out / f"{base}.run.json" if formats or video or class_maps or flow else None,
             )
         )
     return named

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidinfer.build import make_pipeline, make_sinks, open_model
+from vidinfer.build import check_outputs, make_pipeline, make_sinks, open_model
 from vidinfer.clock import Clock, MonotonicClock, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, describe_pipeline, describe_sinks, describe_source, versions
@@ -46,7 +46,14 @@ def run(config: RunConfig, *, observer: Observer, stop: StopSignal, command: Seq
     if not found and len(failures) == 1:
         raise failures[0][1]
     formats = config.label_files
-    names = name_outputs([str(source.name) for source in found], config.out, formats, video=config.video)
+    names = name_outputs(
+        [str(source.name) for source in found],
+        config.out,
+        formats,
+        video=config.video,
+        class_maps=config.class_maps,
+        flow=config.flow_files is not None,
+    )
     if not (config.overwrite or config.resume):
         check_free(names)
     if any(one.all for one in names):
@@ -103,10 +110,11 @@ class _ModelOnDemand:
 
         Raises:
             ModelUnavailable: no such model, or no weights.
-            UsageError: a class, device, backend or precision that it does not have.
+            UsageError: a class, device, backend, precision or output that it does not have.
         """
         if self._model is None:
             self._model = open_model(self._config, self._plan, progress=True)
+            check_outputs(self._config, self._model.info)
         return self._model
 
     def __enter__(self) -> _ModelOnDemand:

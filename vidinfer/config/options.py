@@ -75,13 +75,24 @@ _ONE_OR_MORE = values.integer(1)
 _TABLE = (
     Option(
         "model", "model",
-        "a torchvision builder name (see `vidinfer models`), or demo: bundled, needs no download",
+        "a torchvision builder name (see `vidinfer models`), demo: bundled, needs no download, "
+        "package.module:factory, or FILE.pt2",
         values.text, "NAME", "ssdlite320_mobilenet_v3_large",
     ),
     Option(
         "weights", "model",
         "a torchvision weights name, a local file, or none (random, seeded: for testing)",
         values.text, "W", "DEFAULT",
+    ),
+    Option(
+        "labels_file", "model", "class names, one per line, of a network trained further (with --weights FILE)",
+        values.optional("none", values.path), "FILE", "none",
+    ),
+    Option(
+        "task", "model", "what a model of your own is for; auto: found out",
+        values.optional("auto", values.choice(
+            "classification", "detection", "segmentation", "video", "optical_flow"
+        )), "T", "auto",
     ),
     Option(
         "score_threshold", "model", "leave out detections that score below X",
@@ -129,6 +140,10 @@ _TABLE = (
         values.optional("none", values.time), "T", "the end",
     ),
     Option(
+        "clip_stride", "selection", "video classification: seconds from clip to clip; auto: a clip's length",
+        values.optional("auto", values.time), "T", "auto",
+    ),
+    Option(
         "max_frames", "selection", "stop after N labelled frames",
         values.optional("none", _ONE_OR_MORE), "N", "none",
     ),
@@ -140,6 +155,13 @@ _TABLE = (
         "labels", "output", "label files: jsonl, csv, parquet, several with commas; - for JSON lines on "
         "standard output; none",
         values.formats(("jsonl", "csv", "parquet")), "F,F", "jsonl",
+    ),
+    Option(
+        "class_maps", "output", "segmentation: also write each frame's class map as an indexed PNG", values.flag,
+    ),
+    Option(
+        "flow_files", "output", "optical flow: also write each field, as .flo or as 16-bit .png",
+        values.optional("none", values.choice("flo", "png")), "F", "none",
     ),
     Option("video", "output", "also write the overlaid video", values.flag),
     Option("out", "output", "folder for the outputs", values.path, "DIR", "vidinfer-out"),

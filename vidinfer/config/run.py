@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from vidinfer.address import shown
 from vidinfer.config.options import OPTIONS
@@ -29,6 +30,9 @@ class RunConfig:
     sources: tuple[str, ...] = ()
     model: str = "ssdlite320_mobilenet_v3_large"
     weights: str = "DEFAULT"
+    labels_file: Path | None = None
+    task: str | None = None
+    """Of a user's own model; ``None``: found out."""
     score_threshold: float = 0.5
     top_k: int = 5
     classes: tuple[str, ...] | None = None
@@ -50,11 +54,15 @@ class RunConfig:
     """Seconds."""
     end: Fraction | None = None
     """Seconds."""
+    clip_stride: Fraction | None = None
+    """Seconds; ``None``: a clip's length."""
     max_frames: int | None = None
     duration: Fraction | None = None
     """Seconds."""
     labels: tuple[str, ...] = ("jsonl",)
     """``jsonl``, ``csv``, ``parquet`` for files; ``-`` for JSON lines on standard output; empty for none."""
+    class_maps: bool = False
+    flow_files: Literal["flo", "png"] | None = None
     video: bool = False
     out: Path = Path("vidinfer-out")
     overwrite: bool = False
@@ -110,7 +118,9 @@ class RunConfig:
         for one, other in (("overwrite", "resume"), ("quiet", "verbose")):
             if getattr(self, one) and getattr(self, other):
                 raise UsageError(f"{one} and {other} contradict each other; give one of them")
-        if not self.labels and not self.video:
+        if self.clip_stride is not None and self.clip_stride == 0:
+            raise UsageError("clip-stride 0: expected more than 0 seconds, or auto")
+        if not (self.labels or self.video or self.class_maps or self.flow_files):
             raise UsageError(
                 "labels none without video: there is nothing to write; give --video or a label format"
             )
