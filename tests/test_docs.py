@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -58,6 +59,33 @@ def test_the_python_example_runs() -> None:
     assert out.returncode == 0, out.stderr
     assert re.match(r"0\.000 s  \w+ 0\.\d\d  -?\d+,-?\d+ \d+,\d+$", out.stdout.splitlines()[0])
     assert len(block.strip().splitlines()) <= 14
+
+
+def test_the_examples_of_own_models_run(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "own-models.md").read_text()
+    factory, export = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert all(len(block.strip().splitlines()) <= 10 for block in (factory, export))
+    (tmp_path / "mine.py").write_text(factory)
+    (tmp_path / "names.txt").write_text("empty\nbusy\nblocked\n")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", export], check=True, cwd=tmp_path, timeout=300)
+    clip = ROOT / "sample_media" / "traffic.mp4"
+    for words in ("--model mine:make", "--model mine.pt2 --labels-file names.txt"):
+        assert f"vidinfer clip.mp4 {words}" in page
+        command = [
+            sys.executable,
+            "-m",
+            "vidinfer",
+            clip,
+            *words.split(),
+            "--max-frames",
+            "2",
+            "--labels",
+            "-",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [one["label"] in ("empty", "busy", "blocked") for one in lines[1]["classes"]] == [True] * 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
