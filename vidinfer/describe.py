@@ -28,6 +28,9 @@ def versions() -> dict[str, str]:
 
 def describe_model(model: ModelInfo) -> dict[str, object]:
     """What labelled the frames."""
+    figure: dict[str, object] = {}
+    if model.keypoints:
+        figure = {"keypoints": list(model.keypoints), "skeleton": [list(pair) for pair in model.skeleton]}
     return {
         "name": model.name,
         "task": model.task,
@@ -38,6 +41,7 @@ def describe_model(model: ModelInfo) -> dict[str, object]:
         "precision": model.precision,
         "why": model.why,
         **model.details,
+        **figure,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,9 @@ def _keypoints(lines: list[Any], rows: list[Any], facts: Any, out: Path) -> None
     found = [one for line in lines for one in line["objects"]]
     assert found
     assert all(np.array(one["keypoints"]).shape == (17, 3) for one in found)
+    assert facts["model"]["keypoints"][:2] == ["nose", "left_eye"]
+    assert len(facts["model"]["skeleton"]) == 19
+    assert {len(json.loads(row["keypoints"])) for row in rows if row["label"]} == {17}
 
 
 LOOKS = {

@@ -26,7 +26,7 @@ from vidinfer.model.network import Loaded
 from vidinfer.model.registry import nearest
 from vidinfer.model.runner import Task, TorchModel
 from vidinfer.model.segmentation import Segmentation, SegmentationInput
-from vidinfer.model.skeleton import skeleton_of
+from vidinfer.model.skeleton import keypoint_names, skeleton_of
 from vidinfer.stages import ModelInfo, Window
 
 __all__ = ["ADAPTERS", "Adapter", "Reporting", "assemble"]
@@ -171,7 +171,7 @@ def _like(preset: Any, *attributes: str) -> Any:
 
 def _info(loaded: Loaded, execution: Execution, reporting: Reporting, adapter: Adapter) -> ModelInfo:
     classes = None if reporting.classes is None else list(reporting.classes)
-    names = tuple(loaded.meta.get("keypoint_names") or ())
+    names = keypoint_names(loaded.network)
     return ModelInfo(
         name=loaded.name,
         task=loaded.task,
