@@ -19,7 +19,7 @@ from vidinfer.windows import Closed, Windows
 __all__ = ["Feeder", "make_feeder"]
 
 _STAGE = "decode"
-_MOST_WAITING = 256
+_MOST_WAITING = 32
 """Damaged frames and gaps that wait behind a frame whose window is not known to be full; then it is let go."""
 
 
