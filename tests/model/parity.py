@@ -102,8 +102,10 @@ def _awakened(name: str) -> nn.Module:
     options = (
         {"init_weights": False, "transform_input": True} if "inception" in name or "googlenet" in name else {}
     )
-    network = get_model(name, weights=None, **options).eval()
     size = get_model_weights(name).DEFAULT.transforms().crop_size[0]
+    if name.startswith("vit_"):
+        options["image_size"] = size
+    network = get_model(name, weights=None, **options).eval()
     reference.awaken(network, [(_head(network, 1000), 0.0, 2.0)], size)
     return network
 

@@ -20,7 +20,7 @@ from tests.model.networks import random_detector
 from vidinfer.errors import ModelUnavailable
 from vidinfer.model import load_model
 from vidinfer.model.cache import cache_path, sha256_of
-from vidinfer.model.construct import build_random, build_trained
+from vidinfer.model.construct import build_from_file, build_random, build_trained
 from vidinfer.model.weights import obtain, read_state
 
 NAME = "mobilenet_v3_small"
@@ -225,3 +225,30 @@ def test_obtain_reads_the_cache_before_the_network(torch_home: Path, state: dict
     path.write_bytes(b"changed on the disk")
     with pytest.raises(ModelUnavailable, match="damaged or not what its name says"):
         obtain(ResNet18_Weights.IMAGENET1K_V1, url="http://127.0.0.1:1/never-asked")
+
+
+@pytest.mark.slow
+def test_a_vision_transformer_of_the_size_of_other_weights_than_the_default(tmp_path: Path) -> None:
+    """Weights that torchvision has for 384 pixels, in a file, are built and fed for 384 pixels."""
+    network = get_model("vit_b_16", weights=None, image_size=384)
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    model = load_model("vit_b_16", weights=str(tmp_path / "own.pth"), device="cpu")
+    assert model.input_for(640, 480).shape == (384, 384, 3)
+    network = get_model("vit_b_16", weights=None, image_size=256)
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    with pytest.raises(ModelUnavailable, match="pos_embedding"):
+        load_model("vit_b_16", weights=str(tmp_path / "own.pth"), device="cpu")
+
+
+@pytest.mark.slow
+def test_a_detector_trained_with_learning_batch_norms_keeps_their_epsilon(tmp_path: Path) -> None:
+    """torchvision's own weights for it have frozen ones, with another epsilon: boxes would be off by 0.1 px."""
+    network = random_detector("retinanet_resnet50_fpn", num_classes=91)
+    torch.save(network.state_dict(), tmp_path / "own.pth")
+    member = get_model_weights("retinanet_resnet50_fpn").DEFAULT
+    built = build_from_file("retinanet_resnet50_fpn", member, read_state(tmp_path / "own.pth"))
+    assert "FrozenBatchNorm2d" not in str(built)
+    frozen = {key: value for key, value in network.state_dict().items() if "num_batches_tracked" not in key}
+    torch.save(frozen, tmp_path / "own.pth")
+    built = build_from_file("retinanet_resnet50_fpn", member, read_state(tmp_path / "own.pth"))
+    assert "FrozenBatchNorm2d(64, eps=0.0)" in str(built)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from torchvision.models import get_model_weights
@@ -14,7 +15,7 @@ from vidinfer.errors import ModelUnavailable, UsageError
 from vidinfer.model.construct import build_from_file, build_random, build_trained, load_into, seeded
 from vidinfer.model.names import with_background
 from vidinfer.model.registry import DEMO, task_of
-from vidinfer.model.weights import choose_weights, obtain, read_state
+from vidinfer.model.weights import State, choose_weights, obtain, read_state
 
 __all__ = ["Loaded", "network_for"]
 
@@ -89,16 +90,19 @@ def _from_torchvision(
     member: Any = choice if isinstance(choice, known) else known["DEFAULT"]
     own = _own_names(name, task, names, trained=isinstance(choice, known))
     categories = own or tuple(member.meta.get("categories") or ())
+    preset = member.transforms()
     if choice is None:
         network, label, sha256 = build_random(name, len(categories)), "none", None
+        if _side(network) not in (None, _crop(preset)):
+            network = build_random(name, len(categories), image_size=_crop(preset))
     else:
         if isinstance(choice, Path):
             state = read_state(choice)
-            network, label = build_from_file(name, member, state, own), state.origin
+            (network, member), label = _from_file(name, known, member, state, own), state.origin
         else:
             state = obtain(member, progress=progress)
             network, label = build_trained(name, member, state), str(member)
-        sha256 = state.sha256
+        sha256, preset = state.sha256, member.transforms()
     quantized = task == "quantization"
     return Loaded(
         name,
@@ -107,10 +111,48 @@ def _from_torchvision(
         categories,
         label,
         sha256,
-        member.transforms(),
+        preset,
         member.meta,
         precision="int8" if quantized else "fp32",
         portable=not quantized,
+    )
+
+
+def _side(network: nn.Module) -> int | None:
+    """Of the one size of picture that a vision transformer takes; ``None`` for networks that take any."""
+    side = getattr(network, "image_size", None)
+    return side if isinstance(side, int) else None
+
+
+def _crop(preset: Any) -> int | None:
+    crop = getattr(preset, "crop_size", None)
+    return int(crop[0]) if crop else None
+
+
+def _from_file(
+    name: str, known: Any, member: Any, state: State, names: Sequence[str] | None
+) -> tuple[nn.Module, Any]:
+    """The network of a user's file, and the weights whose preset it takes: the default's, or others' of another size.
+
+    Raises:
+        ModelUnavailable: the tensors fit none of them.
+    """
+    network, misfit = None, None
+    try:
+        network = build_from_file(name, member, state, names)
+    except ModelUnavailable as error:
+        misfit = error
+    if network is not None and _side(network) in (None, _crop(member.transforms())):
+        return network, member
+    for other in known:
+        if other.meta.get("min_size") != member.meta.get("min_size"):
+            with contextlib.suppress(ModelUnavailable):
+                network = build_from_file(name, other, state, names)
+                if _side(network) == _crop(other.transforms()):
+                    return network, other
+    raise misfit or ModelUnavailable(
+        f"{name} with these weights takes pictures of {_side(cast(nn.Module, network))} pixels a side, and no preset "
+        "of torchvision's for it cuts them so; give it as --model package.module:factory with transforms of its own"
     )
 
 
