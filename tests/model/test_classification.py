@@ -13,7 +13,7 @@ from torchvision.models import get_model, get_model_weights
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from tests.model import reference
+from tests.model import reference, running
 from tests.model.frames import scene
 from vidinfer.detections import Classes
 from vidinfer.errors import UsageError
@@ -95,12 +95,7 @@ def random_classifier(name: str) -> nn.Module:
 
 
 def label(model: Model, frames: list[Any]) -> Classes:
-    height, width = frames[0].shape[:2]
-    spec = model.input_for(width, height)
-    slot = model.allocate(len(frames), spec)
-    for rgb, place in zip(frames, slot, strict=True):
-        spec.prepare(rgb, place)
-    classes = model.predict(slot, width, height).classes
+    classes = running.label(model, frames).classes
     assert classes is not None
     return classes
 

@@ -14,7 +14,7 @@ from torchvision.models import get_model_weights
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.transforms._presets import ObjectDetection
 
-from tests.model import reference
+from tests.model import reference, running
 from tests.model.frames import scene
 from tests.model.networks import random_detector
 from vidinfer.detections import Objects
@@ -47,12 +47,7 @@ def as_model(name: str, network: torch.nn.Module, threshold: float, classes: Any
 
 
 def label(model: Model, frames: list[Any]) -> Objects:
-    height, width = frames[0].shape[:2]
-    spec = model.input_for(width, height)
-    slot = model.allocate(len(frames), spec)
-    for rgb, place in zip(frames, slot, strict=True):
-        spec.prepare(rgb, place)
-    objects = model.predict(slot, width, height).objects
+    objects = running.label(model, frames).objects
     assert objects is not None
     return objects
 
