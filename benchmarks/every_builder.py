@@ -32,9 +32,9 @@ Made by `python -m benchmarks.every_builder`: each builder with random weights t
 vidinfer and as torchvision's documentation runs it, one frame at a time, in fp32 (quantised builders: int8). *Scores*,
 *pixels* (boxes, flow vectors) and *overlap* (masks, class maps) are the largest differences found; the bounds are 1e-4,
 0.05 and 0.999. Memory is the peak of the whole process, Python and torch included; frames per second are those of a
-whole run over the 720p sample clip with JSON lines written, eager, on two cores of an AMD EPYC (Zen 4) without a GPU
-that other work shared, so a rough guide only,
-torch {torch}, torchvision {torchvision}. A frame of a video classifier is a frame of the source, not a clip.
+whole run over the 720p sample clip with JSON lines written, eager, on two cores of an AMD EPYC (Zen 4) without a GPU,
+and a rough guide only, as other work ran beside it. torch {torch}, torchvision {torchvision}. A frame of a
+video classifier is a frame of the source, not a clip.
 
 | builder | task | same | scores | pixels | overlap | peak memory, MiB | frames/s |
 |---|---|---|---|---|---|---|---|
