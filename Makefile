@@ -54,7 +54,7 @@ test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -m slow
 
 test-models: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m models
+	$(BIN)/python -m pytest -q -m models -o faulthandler_timeout=900
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
