@@ -112,6 +112,10 @@ def test_a_video_classifier() -> None:
     ("spec", "told"),
     [
         (f"{HERE}:raises", "the factory raised KeyError: 'no such checkpoint'"),
+        (
+            f"{HERE}:of_one_size",
+            r"failed on one 224x224 picture: RuntimeError: mat1 and mat2 shapes .*give transforms",
+        ),
         (f"{HERE}:returns_list", r"returned list, expected a torch.nn.Module, or \(module"),
         (f"{HERE}:returns_bad_names", r"has 3 classes, 2 names are given"),
         (f"{HERE}:returns_bad_transforms", "transforms are a int, expected a callable"),

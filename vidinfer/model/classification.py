@@ -15,7 +15,7 @@ from torchvision.transforms.functional import center_crop, resize
 
 from vidinfer.detections import Results
 from vidinfer.model.antialias import CropResampler
-from vidinfer.model.inputs import InputRule
+from vidinfer.model.inputs import InputRule, picture_tensor
 from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
 from vidinfer.model.topk import TopClasses
@@ -63,8 +63,7 @@ class ClassificationPreset:
     def _by_torchvision(self, rgb: NDArray[np.uint8], place: NDArray[Any]) -> None:
         """For presets that none of today's weights have."""
         with torch_threads(1), torch.inference_mode():
-            picture = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
-            picture = resize(picture, [self.resize], self.interpolation, antialias=self.antialias)
+            picture = resize(picture_tensor(rgb), [self.resize], self.interpolation, antialias=self.antialias)
             picture = center_crop(picture, [self.crop])
             torch.from_numpy(place).copy_(picture.permute(1, 2, 0))
 

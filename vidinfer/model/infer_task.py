@@ -91,16 +91,24 @@ def _tried(name: str, network: nn.Module, transforms: Any, size: tuple[int, int]
         place = torch.zeros((1, *spec.shape), dtype=torch.uint8 if spec.dtype == "uint8" else torch.float32)
         spec.prepare(torch.full((height, width, 3), 114, dtype=torch.uint8).numpy(), place[0].numpy())
         with torch.inference_mode():
-            try:
-                return network(rule.tensor(place, width, height))
-            except Exception:
-                return network([rule.tensor(place, width, height)[0]])  # detectors take a list of pictures
+            return _given(network, rule.tensor(place, width, height))
     except Exception as error:
         first = next(iter(str(error).strip().splitlines()), "")
         raise ModelUnavailable(
             f"{name} failed on one {width}x{height} picture: {type(error).__name__}: {first}; "
             "give transforms with it, or say with --task what it is for"
         ) from error
+
+
+def _given(network: nn.Module, pictures: Tensor) -> Any:
+    """What the network gives for a batch of one, or for a list of one, as detectors take it; else the first error."""
+    try:
+        return network(pictures)
+    except Exception as error:
+        try:
+            return network([pictures[0]])
+        except Exception:
+            raise error from None
 
 
 def _task_of_output(given: Any) -> str | None:
