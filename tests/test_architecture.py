@@ -15,7 +15,7 @@ STAGES = ("source", "model", "annotate", "sink")
 
 LAYERS = [
     {"address", "errors", "clock", "frame", "detections", "record", "stats", "stages"},
-    {"batcher", "sampling", "plan", "outputs", "report", "windows"},
+    {"batcher", "sampling", "parity", "plan", "outputs", "report", "windows"},
     {"ring", "channel", "workers", "progress"},
     {*STAGES, "config", "testing"},
     {"feeder"},
@@ -32,6 +32,8 @@ HOMES = {
     "torch": {"model"},
     "torchvision": {"model"},
     "safetensors": {"model"},
+    "openvino": {"model"},
+    "nncf": {"model"},
     "cv2": {"annotate", "model", "source"},
     "pyarrow": {"sink"},
     "yaml": {"config"},

@@ -235,6 +235,7 @@ def _open(source: str | Path, **options: Any) -> LabelledFrames:
         stack.callback(opened.close)
         loaded = build.open_model(config, plan)
         stack.callback(loaded.close)
+        build.settle(loaded, opened, config)
         pipeline = build.make_pipeline(opened, loaded, config, keep_pictures=True, clock=MonotonicClock())
         return LabelledFrames(pipeline, opened.info, stack.pop_all())
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 
 from vidinfer.annotate.annotator import DrawingAnnotator
 from vidinfer.batcher import OfflineBatcher
@@ -17,9 +20,20 @@ from vidinfer.plan import SHARED_ENTRIES, SLOTS, ThreadPlan, batch_size_for
 from vidinfer.sampling import Sampler, Sampling
 from vidinfer.sink import ClassMapSink, FlowFileSink, label_sink
 from vidinfer.sink.video import VideoSink
-from vidinfer.stages import Model, ModelInfo, Sink, Source
+from vidinfer.source import sample_pictures
+from vidinfer.stages import AsyncModel, Model, ModelInfo, Sink, Source
 
-__all__ = ["check_outputs", "make_pipeline", "make_sinks", "open_model", "sampling_of"]
+__all__ = ["check_outputs", "make_pipeline", "make_sinks", "open_model", "sampling_of", "settle"]
+
+SAMPLES = 8
+"""Pictures that a model is tried on before a run."""
+CALIBRATION = 96
+"""Pictures that the ranges of int8 are taken from."""
+WORTH_CHOOSING = 64
+"""Frames; trying the backends takes as long as labelling so many."""
+MANY = 10**9
+CACHE = Path("~/.cache/vidinfer")
+"""For what was measured on this machine."""
 
 
 def sampling_of(config: RunConfig) -> Sampling:
@@ -55,8 +69,42 @@ def open_model(config: RunConfig, plan: ThreadPlan, *, progress: bool = False) -
         labels_file=config.labels_file,
         clip_stride=config.clip_stride,
         threads=plan.model,
+        allow_inexact=config.allow_inexact,
+        cache=config.cache or CACHE.expanduser(),
         progress=progress,
     )
+
+
+def settle(model: Model, source: Source, config: RunConfig, *, sources: int = 1) -> None:
+    """Let the model choose how it runs, on a few pictures of this source.
+
+    Nothing is chosen for a handful of frames, unless somebody asked by name: they would be labelled before.
+
+    Args:
+        sources: that are still to come and may be like this one, itself included.
+
+    Raises:
+        BackendUnavailable: what was asked for by name is not there, fails, or is not exact.
+    """
+    info = source.info
+    if not isinstance(model, AsyncModel) or info.path is None:
+        return
+    expected = min(info.frames_claimed or MANY, config.max_frames or MANY) * sources
+    if expected < WORTH_CHOOSING and (config.backend, config.precision) == ("auto", "auto"):
+        return
+    spec = model.input_for(info.width, info.height)
+    frames = 1 if spec.window is None else spec.window.frames
+    alone = CALIBRATION if config.precision == "int8" else SAMPLES
+    count = alone if spec.window is None else frames
+    pictures = sample_pictures(Path(info.path), info, count, spread=spec.window is None)
+    if not pictures:
+        return
+    places = np.zeros((len(pictures) if spec.window is None else 1, frames, *spec.shape), spec.dtype)
+    for i, place in enumerate(places.reshape(-1, *spec.shape)):
+        spec.prepare(pictures[min(i, len(pictures) - 1)].rgb(), place)
+    places = places.reshape(-1, *spec.place)
+    batch = config.max_batch_size or spec.batch_size
+    model.settle(places, info.width, info.height, batch)
 
 
 def check_outputs(config: RunConfig, model: ModelInfo) -> None:
@@ -82,12 +130,13 @@ def make_pipeline(
 ) -> Pipeline:
     """A pipeline for one source, sized by the configuration."""
     spec = model.input_for(source.info.width, source.info.height)
+    in_flight = model.in_flight if isinstance(model, AsyncModel) else 1
     # Three bytes a pixel: the most that decoders give in the usual formats (10 bit 4:2:0, 8 bit 4:4:4).
     picture_bytes = 3 * source.info.width * source.info.height if keep_pictures else 0
     place_bytes = spec.dtype.itemsize * math.prod(spec.place)
     shared = None  # clips: many records for each place, and pictures may be kept for all of them
     if spec.window is not None:
-        shared = batch_size_for(None, 0, picture_bytes, usual=SHARED_ENTRIES)
+        shared = batch_size_for(None, 0, picture_bytes, usual=SHARED_ENTRIES, in_flight=in_flight)
     return Pipeline(
         source,
         model,
@@ -95,10 +144,14 @@ def make_pipeline(
         sampler=Sampler(sampling_of(config)),
         clock=clock,
         batch_size=batch_size_for(
-            config.max_batch_size, place_bytes, 0 if shared else picture_bytes, usual=spec.batch_size
+            config.max_batch_size,
+            place_bytes,
+            0 if shared else picture_bytes,
+            usual=spec.batch_size,
+            in_flight=in_flight,
         ),
         batch_entries=shared,
-        slots=SLOTS,
+        slots=SLOTS + in_flight,
         keep_pictures=keep_pictures,
     )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["BACKGROUND", "MOVING_PIXELS", "NOT_REPORTED", "Classes", "Flow", "Objects", "Results", "Segments"]
 
+T = TypeVar("T")
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
@@ -50,6 +53,22 @@ class Objects:
     def __len__(self) -> int:
         """Objects in all frames together."""
         return len(self.scores)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Objects]) -> Objects:
+        """The frames of all ``parts``, one part after the other."""
+        starts = np.cumsum([0, *(len(part) for part in parts)])
+        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts[:-1], strict=True)]
+        masks = [part.masks for part in parts if part.masks is not None]
+        keypoints = [part.keypoints for part in parts if part.keypoints is not None]
+        return cls(
+            np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate(masks) if len(masks) == len(parts) else None,
+            np.concatenate(keypoints) if len(keypoints) == len(parts) else None,
+        )
 
     def rows(self, first: int, last: int) -> Objects:
         """The frames ``[first, last)`` of the batch, as views."""
@@ -151,3 +170,27 @@ class Results:
             clips=None if self.clips is None else self.clips.rows(first, last),
             flow=None if self.flow is None else self.flow.rows(first, last),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Results]) -> Results:
+        """The frames of all ``parts``, at least one, of one model, one part after the other."""
+        return cls(
+            sum(part.frames for part in parts),
+            parts[0].categories,
+            _joined([part.objects for part in parts], Objects.joined),
+            _joined([part.classes for part in parts], _stacked),
+            _joined([part.segments for part in parts], _stacked),
+            _joined([part.clips for part in parts], _stacked),
+            _joined([part.flow for part in parts], _stacked),
+        )
+
+
+def _joined(columns: Sequence[T | None], join: Callable[[Sequence[T]], T]) -> T | None:
+    there = [column for column in columns if column is not None]
+    return join(there) if len(there) == len(columns) else None
+
+
+def _stacked(parts: Sequence[Any]) -> Any:
+    """Columns of one row per frame, one below the other."""
+    kind = type(parts[0])
+    return kind(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(kind)))

@@ -5,6 +5,7 @@
     VidinferError
      ├── UsageError (ValueError)        wrong option, configuration or combination of them     exit 2
      ├── ModelUnavailable               a model or its weights cannot be had                   exit 3
+     │    └── BackendUnavailable        a backend is not there, cannot take the model, or is inexact
      ├── SourceError (OSError)          a source cannot be opened, or holds no video           exit 1
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
      ├── SinkError (OSError)            an output cannot be written                            exit 1
@@ -18,6 +19,7 @@ A message says what was given, what was expected and what to do, in one line.
 from __future__ import annotations
 
 __all__ = [
+    "BackendUnavailable",
     "Interrupted",
     "ModelError",
     "ModelUnavailable",
@@ -45,6 +47,10 @@ class ModelUnavailable(VidinferError):
     """A model or its weights cannot be had: no such name, no network, a file that does not fit."""
 
     exit_status = 3
+
+
+class BackendUnavailable(ModelUnavailable):
+    """A backend is not installed, cannot take this model, or gives other results than the reference."""
 
 
 class SourceError(VidinferError, OSError):

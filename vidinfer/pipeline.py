@@ -10,9 +10,11 @@ The pipeline sees protocols only. One pipeline serves one source.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 from vidinfer.channel import Channel
 from vidinfer.clock import Clock
@@ -23,7 +25,7 @@ from vidinfer.frame import Frame, Gap
 from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.ring import Batcher, BatchRing, RingStatistics, Slot
 from vidinfer.sampling import Sampler
-from vidinfer.stages import Model, Sink, Source
+from vidinfer.stages import AsyncModel, Model, PendingResults, Sink, Source
 from vidinfer.stats import Ledger, StageTimes
 from vidinfer.workers import Workers
 
@@ -54,6 +56,8 @@ class Pipeline:
     ) -> None:
         """Allocates the ring: ``slots`` batches of ``batch_size`` places; nothing grows after this.
 
+        A model that takes several batches at once needs a slot for each, and two more to be filled meanwhile.
+
         ``batch_entries``: most records in a batch, where many frames share a place; ``None``: one a place.
         """
         self._source = source
@@ -61,6 +65,8 @@ class Pipeline:
         self._sampler = sampler
         self._clock = clock
         self._size = (source.info.width, source.info.height)
+        self._in_flight = model.in_flight if isinstance(model, AsyncModel) else 1
+        self._failed_in_a_row = 0
         spec = model.input_for(*self._size)
         arrays = [model.allocate(batch_size, spec) for _ in range(slots)]
         self._ring: BatchRing[Entry] = BatchRing(arrays, batcher, clock, entries=batch_entries)
@@ -139,29 +145,49 @@ class Pipeline:
         return True
 
     def _infer(self) -> None:
-        failed_in_a_row = 0
+        """As many batches with the model as keep it busy; results leave in the order of the frames."""
+        waiting: deque[_Submitted] = deque()
         while (slot := self._ring.take()) is not None:
-            try:
-                with self.times.busy("infer"):
-                    batch = self._label(slot)
-                failed_in_a_row = 0
-            except Exception as error:
-                failed_in_a_row += 1
-                if failed_in_a_row >= FAILED_BATCHES_IN_A_ROW:
-                    raise ModelError(_cause(error, slot.entries)) from error
-                batch = self._failed(slot.entries, error)
-            self._ring.release(slot)
-            if self.first_label_at is None and batch.results.frames:
-                self.first_label_at = self._clock.now()
-            self._channel.put(batch)
-            del batch  # its pictures belong to the writer now
+            with self.times.busy("infer"):
+                waiting.append(_Submitted(slot, self._submit(slot)))
+            if len(waiting) >= self._in_flight:
+                self._deliver(waiting.popleft())
+        while waiting:
+            self._deliver(waiting.popleft())
         self._channel.close()
 
-    def _label(self, slot: Slot[Entry]) -> LabelledBatch:
-        categories = self._model.info.categories
+    def _deliver(self, submitted: _Submitted) -> None:
+        slot = submitted.slot
+        try:
+            with self.times.busy("infer"):
+                batch = self._labelled(slot, submitted.pending)
+            self._failed_in_a_row = 0
+        except Exception as error:
+            self._failed_in_a_row += 1
+            if self._failed_in_a_row >= FAILED_BATCHES_IN_A_ROW:
+                raise ModelError(_cause(error, slot.entries)) from error
+            batch = self._failed(slot.entries, error)
+        self._ring.release(slot)
+        if self.first_label_at is None and batch.results.frames:
+            self.first_label_at = self._clock.now()
+        self._channel.put(batch)
+
+    def _submit(self, slot: Slot[Entry]) -> PendingResults | None:
+        """Begin; a model that fails at once tells when its turn comes."""
         if slot.rows == 0:
-            return LabelledBatch(slot.entries, Results(0, categories))
-        results = self._model.predict(slot.array[: slot.rows], *self._size)
+            return None
+        batch = slot.array[: slot.rows]
+        if not isinstance(self._model, AsyncModel):
+            return _Later(partial(self._model.predict, batch, *self._size))
+        try:
+            return self._model.submit(batch, *self._size)
+        except Exception as error:
+            return _Failed(error)
+
+    def _labelled(self, slot: Slot[Entry], pending: PendingResults | None) -> LabelledBatch:
+        if pending is None:
+            return LabelledBatch(slot.entries, Results(0, self._model.info.categories))
+        results = pending.results()
         if results.frames != slot.rows:
             raise ModelError(f"the model gave results of {results.frames} frames for a batch of {slot.rows}")
         return LabelledBatch(slot.entries, results)
@@ -195,6 +221,28 @@ class Pipeline:
                 self.ledger.add(entry.outcome.value)
                 frames += 1
         return frames
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitted:
+    slot: Slot[Entry]
+    pending: PendingResults | None
+    """``None``: no frame of it has a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """What a model that knows one batch at a time will give."""
+
+    results: Callable[[], Results]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+    def results(self) -> Results:
+        raise self.error
 
 
 def _cause(error: Exception, entries: Sequence[Entry]) -> str:

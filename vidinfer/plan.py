@@ -22,11 +22,10 @@ MEMORY_BYTES = 384 * 2**20
 """Most memory that batch slots and pictures kept for drawing may take together."""
 SHARED_ENTRIES = 128
 """Most records in a batch where many frames share a place (clips): they are small without their pictures."""
-SLOTS = 3
-"""One being filled, one waiting, one with the model."""
-PICTURE_BATCHES = SLOTS + 3
-"""Batches whose pictures live at one time: those of the slots, and one each leaving the model, in the channel and
-being drawn."""
+SLOTS = 2
+"""One being filled, one waiting; and one for each batch that is with the model."""
+PICTURE_BATCHES = 3
+"""Batches whose pictures live besides those of the slots: leaving the model, in the channel, and being drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,12 @@ def thread_plan() -> ThreadPlan:
 
 
 def batch_size_for(
-    wanted: int | None, frame_bytes: int, picture_bytes: int = 0, *, usual: int = BATCH_SIZE
+    wanted: int | None,
+    frame_bytes: int,
+    picture_bytes: int = 0,
+    *,
+    usual: int = BATCH_SIZE,
+    in_flight: int = 1,
 ) -> int:
     """Places per batch: as asked for, else ``usual`` or what fits into ``MEMORY_BYTES``.
 
@@ -57,8 +61,10 @@ def batch_size_for(
         frame_bytes: bytes of one place in the ring.
         picture_bytes: bytes of one picture that is kept to be drawn on; 0 if none is.
         usual: what serves the model well.
+        in_flight: batches with the model at one time.
     """
     if wanted is not None:
         return wanted
-    one = SLOTS * frame_bytes + PICTURE_BATCHES * picture_bytes
+    slots = SLOTS + in_flight
+    one = slots * frame_bytes + (slots + PICTURE_BATCHES) * picture_bytes
     return max(1, min(usual, MEMORY_BYTES // max(1, one)))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidinfer.build import check_outputs, make_pipeline, make_sinks, open_model
+from vidinfer.build import check_outputs, make_pipeline, make_sinks, open_model, settle
 from vidinfer.clock import Clock, MonotonicClock, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, describe_pipeline, describe_sinks, describe_source, versions
-from vidinfer.errors import SourceError, VidinferError
+from vidinfer.errors import BackendUnavailable, SourceError, VidinferError
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan, thread_plan
@@ -104,6 +104,7 @@ class _ModelOnDemand:
         self._config = config
         self._plan = plan
         self._model: Model | None = None
+        self._settled: set[tuple[int, int]] = set()
 
     def get(self) -> Model:
         """The model, the same at each call.
@@ -116,6 +117,19 @@ class _ModelOnDemand:
             self._model = open_model(self._config, self._plan, progress=True)
             check_outputs(self._config, self._model.info)
         return self._model
+
+    def settle(self, source: Source, sources: int) -> None:
+        """Let the model choose how it runs on pictures of this size; what it chose before holds for all of that size.
+
+        ``sources``: how many are still to come, this one included.
+
+        Raises:
+            BackendUnavailable: what was asked for by name is not there, fails, or is not exact.
+        """
+        size = (source.info.width, source.info.height)
+        if size not in self._settled:
+            settle(self.get(), source, self._config, sources=sources)
+            self._settled.add(size)
 
     def __enter__(self) -> _ModelOnDemand:
         return self
@@ -157,6 +171,7 @@ class _Job:
         opening = self.clock.now() - began
         try:
             model = self.model.get()
+            self.model.settle(source, self.total - index)
             started, wall = (
                 self.clock.now() - opening,
                 utc_now(),
@@ -166,6 +181,10 @@ class _Job:
             attempt = _Attempt(self, source, model, sinks, names)
             attempt.run()
             report = attempt.report(started, wall)
+        except BackendUnavailable as error:
+            if index == 0:
+                raise  # so it will be with the others
+            return _failed(str(resolved.name), error, self.observer)
         finally:
             source.close()
         self.observer.source_finished(report)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,18 @@ from vidinfer.detections import Results
 from vidinfer.frame import Frame, Gap, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 
-__all__ = ["Annotator", "Model", "ModelInfo", "ModelInput", "Sink", "Source", "Window"]
+__all__ = [
+    "Annotator",
+    "AsyncModel",
+    "BoundedAnnotator",
+    "Model",
+    "ModelInfo",
+    "ModelInput",
+    "PendingResults",
+    "Sink",
+    "Source",
+    "Window",
+]
 
 
 class Source(Protocol):
@@ -151,6 +162,49 @@ class Model(Protocol):
         ...
 
 
+class PendingResults(Protocol):
+    """A batch that was submitted."""
+
+    def results(self) -> Results:
+        """Wait for the results; once.
+
+        Raises:
+            ModelError: the model failed; the batch is not read any more.
+        """
+        ...
+
+
+@runtime_checkable
+class AsyncModel(Model, Protocol):
+    """A model that gains by having several batches at once, and may choose how it runs.
+
+    Thread rule: as ``Model``; results on the thread that submits, in the order of submission.
+    """
+
+    @property
+    def in_flight(self) -> int:
+        """Batches to have submitted at once, at least 1; constant after ``settle``."""
+        ...
+
+    def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
+        """Choose how to run, by trying on a few real frames.
+
+        Args:
+            places: ``(k, *place)``, prepared.
+            width: of the frames, in displayed pixels.
+            height: of the frames, in displayed pixels.
+            batch_size: of the run to come.
+
+        Raises:
+            BackendUnavailable: what was asked for by name is not there, fails, or is not exact.
+        """
+        ...
+
+    def submit(self, batch: NDArray[Any], width: int, height: int) -> PendingResults:
+        """Begin what ``predict`` does; ``batch`` is read until the results are there."""
+        ...
+
+
 class Annotator(Protocol):
     """Draws results onto a picture.
 
@@ -166,6 +220,22 @@ class Annotator(Protocol):
 
         ``results`` holds the one frame of ``entry`` (``frames == 1``), or none (``frames == 0``) where the
         outcome is not ``LABELLED``.
+        """
+        ...
+
+
+@runtime_checkable
+class BoundedAnnotator(Annotator, Protocol):
+    """An annotator that knows beforehand what it will draw on; optional. The rest of a picture is not converted."""
+
+    def touches(self, entry: Entry, results: Results) -> NDArray[np.int64] | None:
+        """The parts of the picture that ``draw``, called next with the same arguments, reads or changes.
+
+        Outside of them the pixels given to ``draw`` are meaningless, and what it writes there is lost.
+
+        Returns:
+            ``(k, 4)`` x1, y1, x2, y2 in pixels, x2 and y2 exclusive; they may overlap and be empty. ``None``:
+            everything.
         """
         ...
 

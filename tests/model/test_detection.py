@@ -19,7 +19,7 @@ from tests.model.frames import scene
 from tests.model.networks import random_detector
 from vidinfer.detections import Objects
 from vidinfer.model import load_model
-from vidinfer.model.assemble import Reporting, assemble
+from vidinfer.model.assemble import Reporting, Running, assemble
 from vidinfer.model.demo import build_demo
 from vidinfer.model.execution import choose_execution
 from vidinfer.model.network import Loaded
@@ -43,7 +43,7 @@ def threshold_for(name: str) -> float:
 def as_model(name: str, network: torch.nn.Module, threshold: float, classes: Any = None) -> TorchModel:
     categories = ("nothing", "car", "bus", "cat", "dog", "N/A")
     loaded = Loaded(name, "detection", copy.deepcopy(network), categories, "test", None, None)
-    return assemble(loaded, choose_execution("cpu", "auto", "auto", 1), Reporting(threshold, 5, classes))
+    return assemble(loaded, Running(choose_execution("cpu", 1)), Reporting(threshold, 5, classes))
 
 
 def label(model: Model, frames: list[Any]) -> Objects:

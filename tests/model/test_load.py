@@ -31,8 +31,8 @@ SMALL = "mobilenet_v3_small"
             r"raft_small finds motion, not classes",
         ),
         ({"name": "resnet18", "task": "detection"}, UsageError, r"resnet18 is for classification; leave"),
-        ({"name": SMALL, "backend": "openvino"}, UsageError, r"no backend 'openvino': .* auto, eager"),
-        ({"name": SMALL, "precision": "bf16"}, UsageError, r"no precision 'bf16': .* auto, fp32"),
+        ({"name": SMALL, "backend": "onnx"}, UsageError, r"no backend 'onnx': .* auto, openvino, compile, eager"),
+        ({"name": SMALL, "precision": "fp8"}, UsageError, r"no precision 'fp8': .* auto, fp32, bf16"),
         (
             {"name": SMALL, "device": "tpu"},
             UsageError,
@@ -105,9 +105,9 @@ def test_a_batch_of_the_wrong_kind_is_refused() -> None:
 def broken(name: str, value: float) -> ModelError:
     """The error of a model one of whose weights is ``value``."""
     model = load_model(name, weights="none", device="cpu", threads=1, score_threshold=0.01)
-    network = model._task._network  # type: ignore[attr-defined]
+    part = model._task.part_for(97, 60)  # type: ignore[attr-defined]
     with torch.no_grad():
-        next(p for p in network.parameters() if p.dim() == 4).fill_(value)
+        next(p for p in part.parameters() if p.dim() == 4).fill_(value)
     spec = model.input_for(97, 60)
     slot = model.allocate(1, spec)
     spec.prepare(scene(97, 60), slot[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,6 +68,8 @@ def read_config(arguments: Sequence[str]) -> RunConfig:
     for name, option in OPTIONS.items():
         if given[name] is not None:
             options[name] = option.read(given[name], option.flag)
+    if os.environ.get("XDG_CACHE_HOME"):
+        options.setdefault("cache", Path(os.environ["XDG_CACHE_HOME"]) / "vidinfer")
     if given["sources"]:
         options["sources"] = tuple(given["sources"])
     config = RunConfig(**options)

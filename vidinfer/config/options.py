@@ -104,10 +104,22 @@ _TABLE = (
         values.optional("all", values.names), "A,B", "all",
     ),
     Option("device", "speed", "auto, cpu, cuda or cuda:N", values.text, "D", "auto"),
-    Option("backend", "speed", "auto or eager", values.text, "B", "auto"),
+    Option(
+        "backend", "speed",
+        "auto: the fastest that gives the same labels as eager; eager, openvino or compile",
+        values.text, "B", "auto",
+    ),
     Option(
         "precision", "speed", "auto, fp32, bf16, fp16 or int8",
         values.choice("auto", "fp32", "bf16", "fp16", "int8"), "P", "auto",
+    ),
+    Option(
+        "allow_inexact", "speed", "use --backend and --precision even where labels differ from eager fp32",
+        values.flag,
+    ),
+    Option(
+        "cache", "speed", "folder for what was measured on this machine; auto: ~/.cache/vidinfer",
+        values.optional("auto", values.path), "DIR", "auto",
     ),
     Option(
         "mode", "speed", "offline or live; auto: files offline, streams live (this version runs files only)",

@@ -40,6 +40,9 @@ class RunConfig:
     device: str = "auto"
     backend: str = "auto"
     precision: str = "auto"
+    allow_inexact: bool = False
+    cache: Path | None = None
+    """For what was measured on this machine; ``None``: ``~/.cache/vidinfer``."""
     mode: str = "auto"
     max_batch_size: int | None = None
     """``None``: automatic."""

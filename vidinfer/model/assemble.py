@@ -5,31 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
 
+from vidinfer.clock import MonotonicClock
 from vidinfer.detections import MOVING_PIXELS
-from vidinfer.errors import ModelUnavailable, UsageError
+from vidinfer.errors import BackendUnavailable, ModelUnavailable, UsageError
+from vidinfer.model.backends import Candidate
+from vidinfer.model.backends.eager import EagerFactory
+from vidinfer.model.choose import Chooser
 from vidinfer.model.classification import Classification, ClassificationInput, ClassificationPreset
 from vidinfer.model.clips import ClipClassification, ClipRule
-from vidinfer.model.detection import Detection, watched_parts
+from vidinfer.model.detection import Detection
+from vidinfer.model.engines import Task
 from vidinfer.model.execution import Execution
-from vidinfer.model.finite import FiniteGuard
 from vidinfer.model.flow import OpticalFlow
+from vidinfer.model.graphs import GraphStore
 from vidinfer.model.infer_task import is_torchvision_detector
 from vidinfer.model.inputs import CallableInput, InputRule, PlainInput
 from vidinfer.model.listed import ListedDetection
 from vidinfer.model.names import nameless
 from vidinfer.model.network import Loaded
 from vidinfer.model.registry import nearest
-from vidinfer.model.runner import Task, TorchModel
+from vidinfer.model.remember import Memory, machine
+from vidinfer.model.runner import TorchModel
 from vidinfer.model.segmentation import Segmentation, SegmentationInput
 from vidinfer.model.skeleton import keypoint_names, skeleton_of
 from vidinfer.stages import ModelInfo, Window
 
-__all__ = ["ADAPTERS", "Adapter", "Reporting", "assemble"]
+__all__ = ["ADAPTERS", "Adapter", "Reporting", "Running", "assemble"]
 
 Allowed: TypeAlias = tuple[int, ...] | None
 """Labels that may be reported; ``None``: all."""
@@ -52,30 +59,77 @@ class Reporting:
     """Seconds from the start of one clip to that of the next; ``None``: a clip's length."""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where the network runs, and what may compute it."""
+
+    execution: Execution
+    candidates: Sequence[Candidate] = ()
+    """None: the reference alone."""
+    passed_over: Sequence[str] = ()
+    by_name: bool = False
+    """Somebody asked for a backend or a precision."""
+    allow_inexact: bool = False
+    cache: Path | None = None
+
+
 class Adapter(NamedTuple):
     """A network ready to be asked, and what ``run.json`` says of it."""
 
     task: Task
-    watched: list[nn.Module]
-    """Where values that are not finite would still be seen."""
     details: dict[str, object]
+    watched: Sequence[nn.Module] = ()
+    """Where the guard looks, in a network that has no dense part."""
 
 
-def assemble(loaded: Loaded, execution: Execution, reporting: Reporting) -> TorchModel:
+def assemble(loaded: Loaded, running: Running, reporting: Reporting) -> TorchModel:
     """A model ready to label.
 
     Raises:
         UsageError: a class that the model does not have, or that names no object.
+        BackendUnavailable: a backend asked for by name that this network cannot use.
     """
-    allowed = _labels(loaded, reporting.classes)
+    allowed, execution = _labels(loaded, reporting.classes), running.execution
+    points = keypoint_names(loaded.network)
     network = loaded.network.requires_grad_(False)
     if loaded.portable:
         network = network.to(execution.device)
         if loaded.task not in _NOT_CHANNELS_LAST:
             network = network.to(memory_format=torch.channels_last)
     adapter = ADAPTERS[loaded.task](loaded, network, execution.device, reporting, allowed)
-    info = _info(loaded, execution, reporting, adapter)
-    return TorchModel(info, adapter.task, execution, FiniteGuard(adapter.watched))
+    info = _info(loaded, execution, reporting, adapter, points)
+    return TorchModel(info, adapter.task, execution, _chooser(loaded, running, reporting), adapter.watched)
+
+
+def _chooser(loaded: Loaded, running: Running, reporting: Reporting) -> Chooser:
+    execution = running.execution
+    reference = Candidate(
+        "eager", execution.precision, lambda _: EagerFactory(execution.device, execution.precision)
+    )
+    candidates = running.candidates or ([] if running.passed_over else [reference])
+    if execution.fixed:
+        others = [one for one in candidates if one.backend != "eager"]
+        if running.by_name and len(others) == len(candidates):
+            raise BackendUnavailable(f"{loaded.name} runs in eager torch only; leave --backend out")
+        candidates = [reference]
+    model = {
+        "model": loaded.name,
+        "weights": loaded.sha256 or loaded.weights,
+        "device": str(execution.device),
+    }
+    # Code that is not ours or torchvision's may have changed behind the same weights.
+    known = running.cache if loaded.sha256 is not None and ":" not in loaded.name else None
+    return Chooser(
+        candidates,
+        reference,
+        clock=MonotonicClock(),
+        memory=Memory(running.cache, model),
+        graphs=GraphStore(known, {**model, "versions": machine()["versions"]}),
+        by_name=running.by_name,
+        allow_inexact=running.allow_inexact,
+        threshold=reporting.score_threshold,
+        passed_over=running.passed_over,
+    )
 
 
 def _classification(
@@ -88,7 +142,7 @@ def _classification(
     task = Classification(
         network, rule, loaded.categories, device=device, top_k=reporting.top_k, allowed=allowed
     )
-    return Adapter(task, [network], {"top_k": reporting.top_k})
+    return Adapter(task, {"top_k": reporting.top_k})
 
 
 def _detection(
@@ -100,13 +154,12 @@ def _detection(
         listed = ListedDetection(
             network, _own_rule(loaded), names, score_threshold=threshold, allowed=allowed
         )
-        return Adapter(listed, [], details)
+        return Adapter(listed, details)
     heads = getattr(network, "roi_heads", None)
     if heads is not None and heads.has_mask():
         details["masks"] = True
-    watched = watched_parts(network)
     task = Detection(network, names, device=device, score_threshold=threshold, allowed=allowed)
-    return Adapter(task, watched, details)
+    return Adapter(task, details, task.watched)
 
 
 def _segmentation(
@@ -114,9 +167,7 @@ def _segmentation(
 ) -> Adapter:
     preset = _like(loaded.preset, "resize_size", "interpolation", "antialias", "mean", "std")
     rule = _own_rule(loaded) if preset is None else SegmentationInput(preset, device)
-    return Adapter(
-        Segmentation(network, rule, loaded.categories, device=device, allowed=allowed), [network], {}
-    )
+    return Adapter(Segmentation(network, rule, loaded.categories, device=device, allowed=allowed), {})
 
 
 def _video(
@@ -141,13 +192,13 @@ def _video(
         "stride_seconds": float(stride),
         "rule": "of the weights" if clip.stated else "usual, as the weights do not say",
     }
-    return Adapter(task, [network], {"top_k": reporting.top_k, "clip": facts})
+    return Adapter(task, {"top_k": reporting.top_k, "clip": facts})
 
 
 def _flow(
     _loaded: Loaded, network: nn.Module, device: torch.device, _reporting: Reporting, _allowed: Allowed
 ) -> Adapter:
-    return Adapter(OpticalFlow(network, device=device), [network], {"moving_pixels": MOVING_PIXELS})
+    return Adapter(OpticalFlow(network, device=device), {"moving_pixels": MOVING_PIXELS})
 
 
 ADAPTERS: Mapping[str, Callable[[Loaded, nn.Module, torch.device, Reporting, Allowed], Adapter]] = {
@@ -169,9 +220,14 @@ def _like(preset: Any, *attributes: str) -> Any:
     return preset if all(hasattr(preset, name) for name in attributes) else None
 
 
-def _info(loaded: Loaded, execution: Execution, reporting: Reporting, adapter: Adapter) -> ModelInfo:
+def _info(
+    loaded: Loaded,
+    execution: Execution,
+    reporting: Reporting,
+    adapter: Adapter,
+    points: tuple[str, ...],
+) -> ModelInfo:
     classes = None if reporting.classes is None else list(reporting.classes)
-    names = keypoint_names(loaded.network)
     return ModelInfo(
         name=loaded.name,
         task=loaded.task,
@@ -179,11 +235,11 @@ def _info(loaded: Loaded, execution: Execution, reporting: Reporting, adapter: A
         weights=loaded.weights,
         weights_sha256=loaded.sha256,
         device=str(execution.device),
-        backend=execution.backend,
+        backend="eager",
         precision=execution.precision,
         why=execution.why,
-        keypoints=names,
-        skeleton=skeleton_of(names),
+        keypoints=points,
+        skeleton=skeleton_of(points),
         details={"classes": classes} | adapter.details,
     )
 

@@ -15,7 +15,8 @@ from torchvision.transforms.functional import center_crop, resize
 
 from vidinfer.detections import Results
 from vidinfer.model.antialias import CropResampler
-from vidinfer.model.inputs import InputRule, picture_tensor
+from vidinfer.model.engine import DensePart, Outputs
+from vidinfer.model.inputs import InputRule, RuledPart, picture_tensor
 from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
 from vidinfer.model.topk import TopClasses
@@ -57,7 +58,7 @@ class ClassificationPreset:
         if not (self.antialias and known and min(resized) >= self.crop):
             return ModelInput(shape, np.dtype(np.uint8), self._by_torchvision)
         size = (int(resized[0]), int(resized[1]))
-        resample = CropResampler((height, width), size, self.crop, mode=self.interpolation.value)
+        resample = CropResampler((height, width), size, (self.crop, self.crop), mode=self.interpolation.value)
         return ModelInput(shape, np.dtype(np.uint8), resample)
 
     def _by_torchvision(self, rgb: NDArray[np.uint8], place: NDArray[Any]) -> None:
@@ -85,7 +86,7 @@ class ClassificationInput:
 
 
 class Classification:
-    """A classifier. Thread rule: ``run`` on one thread."""
+    """A classifier: a :class:`~vidinfer.model.runner.Task`; its thread rule holds."""
 
     def __init__(
         self,
@@ -107,7 +108,14 @@ class Classification:
         """As the rule says."""
         return self._rule.input_for(width, height)
 
-    def run(self, batch: Tensor, width: int, height: int) -> Results:
+    def part_for(self, width: int, height: int) -> DensePart:
+        """The rule's tensor through the network."""
+        return RuledPart(self._network, self._rule, width, height)
+
+    def given(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - the places as they are
+        """The places as they are."""
+        return batch
+
+    def finish(self, outputs: Outputs, frames: int, width: int, height: int) -> Results:  # noqa: ARG002
         """The best classes of each frame."""
-        classes = self._top(self._network(self._rule.tensor(batch, width, height)), len(batch))
-        return Results(len(batch), self._categories, classes=classes)
+        return Results(frames, self._categories, classes=self._top(outputs[0], frames))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import center_crop, resize
 
 from vidinfer.detections import Results
+from vidinfer.model.engine import DensePart, Outputs
 from vidinfer.model.inputs import picture_tensor
 from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
@@ -58,7 +59,7 @@ class ClipRule:
 
 
 class ClipClassification:
-    """A video classifier. Thread rule: ``run`` on one thread."""
+    """A video classifier: a :class:`~vidinfer.model.runner.Task`; its thread rule holds."""
 
     def __init__(
         self,
@@ -98,8 +99,25 @@ class ClipClassification:
             picture = resize(picture, preset.resize_size, interpolation=preset.interpolation, antialias=False)
             torch.from_numpy(frame).copy_(center_crop(picture, preset.crop_size).permute(1, 2, 0))
 
-    def run(self, batch: Tensor, width: int, height: int) -> Results:  # noqa: ARG002 - classes have no place
-        """The best classes of each clip; ``batch`` is ``(n, frames, h, w, 3)``."""
-        x = self._normalise(batch).transpose(1, 2).contiguous()  # (n, 3, frames, h, w)
-        classes = self._top(self._network(x), len(batch))
-        return Results(len(batch), self._categories, clips=classes)
+    def part_for(self, width: int, height: int) -> DensePart:  # noqa: ARG002 - clips have one size
+        """Normalised clips through the network."""
+        return _ClipPart(self._network, self._normalise)
+
+    def given(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - the places as they are
+        """The places as they are, ``(n, frames, h, w, 3)``."""
+        return batch
+
+    def finish(self, outputs: Outputs, frames: int, width: int, height: int) -> Results:  # noqa: ARG002
+        """The best classes of each clip."""
+        return Results(frames, self._categories, clips=self._top(outputs[0], frames))
+
+
+class _ClipPart(nn.Module):
+    def __init__(self, network: nn.Module, normalise: Normaliser) -> None:
+        super().__init__()
+        self.network = network
+        self._normalise = normalise
+
+    def forward(self, places: Tensor) -> tuple[Any, ...]:
+        """Logits of clips ``(n, 3, frames, h, w)``."""
+        return (self.network(self._normalise(places).transpose(1, 2).contiguous()),)

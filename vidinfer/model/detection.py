@@ -7,7 +7,8 @@ as one prepared batch, boxes go out as columns, and everything between is the mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, cast
 
@@ -18,12 +19,14 @@ from torchvision.models.detection.image_list import ImageList
 
 from vidinfer.detections import Objects, Results
 from vidinfer.errors import ModelError
-from vidinfer.model.dense import vectorise
+from vidinfer.model import anchors, dense, roi
+from vidinfer.model.engine import DensePart, Outputs
 from vidinfer.model.found import Found
 from vidinfer.model.geometry import DetectionInput, Geometry
+from vidinfer.model.split import RegionHeads, split
 from vidinfer.stages import ModelInput
 
-__all__ = ["BatchTransform", "Detection", "PreparedBatch", "push_threshold", "watched_parts"]
+__all__ = ["BatchTransform", "Detection", "PreparedBatch", "push_threshold"]
 
 
 class PreparedBatch:
@@ -71,16 +74,8 @@ def push_threshold(network: nn.Module, threshold: float) -> None:
     holder.score_thresh = float(np.nextafter(np.float32(threshold), np.float32(-1.0)))
 
 
-def watched_parts(network: nn.Module) -> list[nn.Module]:
-    """Where values that are not finite would still be seen: the outputs of the heads, before post-processing."""
-    heads = getattr(network, "roi_heads", None)
-    if heads is None:
-        return [cast(nn.Module, network.head)]
-    return [cast(Any, network).rpn.head, heads.box_predictor]
-
-
 class Detection:
-    """A detector. Thread rule: ``run`` on one thread."""
+    """A detector: a :class:`~vidinfer.model.runner.Task`; its thread rule holds."""
 
     def __init__(
         self,
@@ -96,26 +91,75 @@ class Detection:
         self._geometry = lru_cache(maxsize=16)(self._input.geometry)
         self._spec = lru_cache(maxsize=16)(self._input.model_input)
         network.transform = BatchTransform()
-        vectorise(network)
+        anchors.remember(network)
+        dense.vectorise(network)
+        roi.vectorise(network)
         push_threshold(network, score_threshold)
         self._network = network
+        self._split = split(network)
         self._categories = categories
         self._allowed = None if allowed is None else np.array(allowed, np.int64)
+
+    @property
+    def limit(self) -> int:
+        """Most objects of a frame."""
+        holder: Any = getattr(self._network, "roi_heads", self._network)
+        return int(holder.detections_per_img)
+
+    @property
+    def watched(self) -> Sequence[nn.Module]:
+        """Where values that are not finite would still be seen, in a detector with a way of its own."""
+        if self._split is not None:
+            return ()
+        heads = getattr(self._network, "roi_heads", None)
+        network = cast(Any, self._network)
+        return (network.head,) if heads is None else (network.rpn.head, heads.box_predictor)
+
+    @property
+    def heads(self) -> Mapping[str, RegionHeads]:
+        """Dense parts that run in the midst of ``finish``."""
+        return {} if self._split is None else self._split.heads
 
     def input_for(self, width: int, height: int) -> ModelInput:
         """Resampled pixels where those are fewer bytes than the picture, else the picture."""
         return self._spec(self._geometry(width, height))
 
-    def run(self, batch: Tensor, width: int, height: int) -> Results:
+    def part_for(self, width: int, height: int) -> DensePart | None:  # noqa: ARG002 - convolutions take any size
+        """Backbone and heads; ``None`` for a detector with a way of its own."""
+        return None if self._split is None else self._split.part
+
+    def given(self, batch: Tensor, width: int, height: int) -> Tensor:
+        """``(n, h, w, 3)`` float32: normalised, resampled and padded as torchvision does it."""
+        return self._input.network_input(batch, self._geometry(width, height)).permute(0, 2, 3, 1)
+
+    def finish(self, outputs: Outputs, frames: int, width: int, height: int) -> Results:
         """The objects of each frame, in pixels of the displayed picture."""
         geometry = self._geometry(width, height)
-        pixels = self._input.network_input(batch, geometry)
+        if self._split is None:
+            (places,) = outputs
+            pixels = places.permute(0, 3, 1, 2)
+        else:
+            self._split.hand(outputs)
+            pixels = (
+                outputs[0].new_empty(1).expand(frames, 3, *geometry.padded)
+            )  # only its shape is looked at
         found = self._network(PreparedBatch(pixels, geometry))
-        if not isinstance(found, Found) or len(found.counts) != len(batch):
+        if not isinstance(found, Found) or len(found.counts) != frames:
             raise ModelError(
-                f"the detector gave {type(found).__name__} for {len(batch)} frames, expected boxes of each"
+                f"the detector gave {type(found).__name__} for {frames} frames, expected boxes of each"
             )
-        return Results(len(batch), self._categories, objects=self._reported(found.objects()))
+        return Results(frames, self._categories, objects=self._reported(found.objects()))
+
+    @contextmanager
+    def threshold(self, value: float) -> Iterator[None]:
+        """Inside the block, detections from ``value`` on are found."""
+        holder = getattr(self._network, "roi_heads", self._network)
+        before = holder.score_thresh
+        push_threshold(self._network, value)
+        try:
+            yield
+        finally:
+            holder.score_thresh = before
 
     def _reported(self, objects: Objects) -> Objects:
         if not (np.isfinite(objects.boxes).all() and np.isfinite(objects.scores).all()):

@@ -1,4 +1,4 @@
-"""Where and how a model runs: device, backend, precision, threads. A new backend is announced here."""
+"""Where a model runs: device and threads."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import torch
 
 from vidinfer.errors import UsageError
 
-__all__ = ["BACKENDS", "PRECISIONS", "Execution", "choose_execution", "on_cpu"]
-
-BACKENDS = ("eager",)
-PRECISIONS = ("fp32",)
+__all__ = ["Execution", "choose_execution", "on_cpu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,38 +16,30 @@ class Execution:
     """What was chosen."""
 
     device: torch.device
-    backend: str
-    precision: str
     threads: int
-    """Threads of torch during ``predict``."""
+    """Threads of torch, and of any other backend, during inference."""
     why: str
     """One line for ``run.json``."""
+    precision: str = "fp32"
+    """Of the network as it was made."""
+    fixed: bool = False
+    """The network cannot be moved, nor run by anything but eager torch."""
 
 
-def choose_execution(device: str, backend: str, precision: str, threads: int | None) -> Execution:
+def choose_execution(device: str, threads: int | None) -> Execution:
     """Resolve what was asked for.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        backend: ``auto`` or one of ``BACKENDS``.
-        precision: ``auto`` or one of ``PRECISIONS``.
         threads: ``None``: what torch uses on this thread.
 
     Raises:
         UsageError: unknown, or a device that this machine does not have.
     """
-    _one_of("backend", backend, BACKENDS)
-    _one_of("precision", precision, PRECISIONS)
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
     chosen, why = _choose_device(device)
-    return Execution(
-        device=chosen,
-        backend=BACKENDS[0],
-        precision=PRECISIONS[0],
-        threads=threads if threads is not None else torch.get_num_threads(),
-        why=f"{why}; eager fp32 is torchvision's own arithmetic",
-    )
+    return Execution(chosen, threads if threads is not None else torch.get_num_threads(), why)
 
 
 def on_cpu(execution: Execution, asked: str, model: str, precision: str) -> Execution:
@@ -65,13 +54,9 @@ def on_cpu(execution: Execution, asked: str, model: str, precision: str) -> Exec
         execution,
         device=torch.device("cpu"),
         precision=precision,
+        fixed=True,
         why=f"{model} was made for the CPU and runs there as it is, in {precision}",
     )
-
-
-def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value != "auto" and value not in choices:
-        raise UsageError(f"no {option} {value!r}: this version has auto, {', '.join(choices)}")
 
 
 def _choose_device(wanted: str) -> tuple[torch.device, str]:

@@ -9,27 +9,36 @@ import torch
 from torch import Tensor, nn
 
 from vidinfer.errors import ModelError
+from vidinfer.model.engine import Outputs
 
 __all__ = ["FiniteGuard"]
 
 
 class FiniteGuard:
-    """Watches what parts of a network give out.
+    """Watches what the dense parts of a network give out.
 
     A threshold or a top-k drops NaN silently, so that a broken network looks like one that finds nothing. The sums of
-    the watched outputs are kept on the device and looked at once per batch: one wait, not one per layer.
+    the outputs are kept on the device and looked at once per batch: one wait, not one per output.
 
     Thread rule: the thread that runs the network.
     """
 
-    def __init__(self, parts: Iterable[nn.Module]) -> None:
+    def __init__(self) -> None:
         self._sums: list[Tensor] = []
-        for part in parts:
-            part.register_forward_hook(self._look)
 
     def reset(self) -> None:
         """Forget the last batch."""
         self._sums.clear()
+
+    def watch(self, module: nn.Module) -> None:
+        """Take note of all that ``module`` gives out, from now on."""
+        module.register_forward_hook(lambda _module, _given, output: self.look(tuple(_tensors(output))))
+
+    def look(self, outputs: Outputs) -> None:
+        """Take note of one part's outputs."""
+        self._sums.extend(
+            t.sum(dtype=torch.float32) for t in outputs if isinstance(t, Tensor) and t.is_floating_point()
+        )
 
     def check(self) -> None:
         """Look at what was seen since ``reset``.
@@ -43,9 +52,6 @@ class FiniteGuard:
                 "the network gave values that are not finite (NaN or infinity): its weights are damaged, "
                 "or do not suit this precision"
             )
-
-    def _look(self, _module: nn.Module, _args: object, output: Any) -> None:
-        self._sums.extend(t.sum(dtype=torch.float32) for t in _tensors(output) if t.is_floating_point())
 
 
 def _tensors(value: Any) -> Iterable[Tensor]:

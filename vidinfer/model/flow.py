@@ -13,6 +13,7 @@ from torchvision.transforms.functional import resize
 
 from vidinfer.detections import MOVING_PIXELS, Flow, Results
 from vidinfer.errors import ModelError
+from vidinfer.model.engine import DensePart, Outputs
 from vidinfer.model.inputs import picture_tensor
 from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
@@ -40,7 +41,7 @@ def flow_size(width: int, height: int) -> tuple[int, int]:
 
 
 class OpticalFlow:
-    """A flow model. Thread rule: ``run`` on one thread."""
+    """A flow model: a :class:`~vidinfer.model.runner.Task`; its thread rule holds."""
 
     def __init__(self, network: nn.Module, *, device: torch.device) -> None:
         self._network = network
@@ -51,17 +52,37 @@ class OpticalFlow:
         """Pairs of the resized picture."""
         return self._input(width, height)
 
-    def run(self, batch: Tensor, width: int, height: int) -> Results:
-        """The flow of each pair; ``batch`` is ``(n, 2, h, w, 3)``."""
-        x = self._normalise(batch)
-        given = self._network(x[:, 0].contiguous(), x[:, 1].contiguous())
+    def part_for(self, width: int, height: int) -> DensePart:  # noqa: ARG002 - the places have one size
+        """Normalised pairs through the network."""
+        return _PairPart(self._network, self._normalise)
+
+    def given(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - the places as they are
+        """The places as they are, ``(n, 2, h, w, 3)``."""
+        return batch
+
+    def finish(self, outputs: Outputs, frames: int, width: int, height: int) -> Results:
+        """The flow of each pair."""
+        fields = outputs[0]
+        scale = torch.tensor((width / fields.shape[-1], height / fields.shape[-2]), device=fields.device)
+        return Results(frames, (), flow=_summed_up(fields.float().movedim(1, -1) * scale))
+
+
+class _PairPart(nn.Module):
+    def __init__(self, network: nn.Module, normalise: Normaliser) -> None:
+        super().__init__()
+        self.network = network
+        self._normalise = normalise
+
+    def forward(self, places: Tensor) -> Outputs:
+        """The last and best of the fields, ``(n, 2, h, w)`` in the network's own pixels."""
+        x = self._normalise(places)
+        given = self.network(x[:, 0].contiguous(), x[:, 1].contiguous())
         fields = given[-1] if isinstance(given, list | tuple) and given else given
-        expected = (len(batch), 2, *x.shape[-2:])
+        expected = (len(places), 2, *x.shape[-2:])
         if not isinstance(fields, Tensor) or fields.shape != expected:
             got = tuple(fields.shape) if isinstance(fields, Tensor) else type(given).__name__
-            raise ModelError(f"the flow model gave {got} for {len(batch)} pairs, expected {expected}")
-        scale = torch.tensor((width / x.shape[-1], height / x.shape[-2]), device=fields.device)
-        return Results(len(batch), (), flow=_summed_up(fields.float().movedim(1, -1) * scale))
+            raise ModelError(f"the flow model gave {got} for {len(places)} pairs, expected {expected}")
+        return (fields,)
 
 
 def _summed_up(fields: Tensor) -> Flow:

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from vidinfer.errors import ModelError
 from vidinfer.model.threads import torch_threads
 from vidinfer.stages import ModelInput
 
-__all__ = ["CallableInput", "InputRule", "PlainInput", "copy_picture", "picture_tensor"]
+__all__ = ["CallableInput", "InputRule", "PlainInput", "RuledPart", "copy_picture", "picture_tensor"]
 
 
 class InputRule(Protocol):
@@ -39,6 +39,20 @@ def picture_tensor(rgb: NDArray[np.uint8]) -> Tensor:
 def copy_picture(rgb: NDArray[np.uint8], frame: NDArray[Any]) -> None:
     """The whole picture, unchanged."""
     np.copyto(frame, rgb)
+
+
+class RuledPart(nn.Module):
+    """A dense part: what the rule makes of a batch of places, through a network with one output."""
+
+    def __init__(self, network: nn.Module, rule: InputRule, width: int, height: int) -> None:
+        super().__init__()
+        self.network = network
+        self._rule = rule
+        self._size = (width, height)
+
+    def forward(self, places: Tensor) -> tuple[Any, ...]:
+        """Whatever the network gives, as one output."""
+        return (self.network(self._rule.tensor(places, *self._size)),)
 
 
 class PlainInput:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vidinfer.detections import Results
 from vidinfer.errors import ModelError
+from vidinfer.model.engine import Outputs
 from vidinfer.model.found import Found
 from vidinfer.model.inputs import InputRule
 from vidinfer.stages import ModelInput
@@ -21,7 +22,7 @@ _SHAPES: Mapping[str, tuple[int | None, ...]] = {"boxes": (None, 4), "scores": (
 
 
 class ListedDetection:
-    """A detector of somebody's own. Thread rule: ``run`` on one thread.
+    """A detector of somebody's own: a :class:`~vidinfer.model.runner.Task`; its thread rule holds.
 
     What it finds is brought into order, best first, and cut at the threshold; whatever it does inside is its own.
     """
@@ -46,14 +47,21 @@ class ListedDetection:
         """As the rule says."""
         return self._rule.input_for(width, height)
 
-    def run(self, batch: Tensor, width: int, height: int) -> Results:
+    def part_for(self, width: int, height: int) -> None:
+        """Nobody knows its parts."""
+
+    def given(self, batch: Tensor, width: int, height: int) -> Tensor:
+        """The rule's tensor."""
+        return self._rule.tensor(batch, width, height)
+
+    def finish(self, outputs: Outputs, frames: int, width: int, height: int) -> Results:
         """The objects of each frame, in pixels of the displayed picture."""
-        pixels = self._rule.tensor(batch, width, height)
+        (pixels,) = outputs
         given = self._network(list(pixels))
-        if not isinstance(given, list | tuple) or len(given) != len(batch):
+        if not isinstance(given, list | tuple) or len(given) != frames:
             got = f"{len(given)} results" if isinstance(given, list | tuple) else f"a {type(given).__name__}"
             raise ModelError(
-                f"the detector gave {got} for {len(batch)} frames, expected a list of one dictionary each"
+                f"the detector gave {got} for {frames} frames, expected a list of one dictionary each"
             )
         found = Found.joined([self._ordered(one) for one in given])
         objects = found.scaled((pixels.shape[-2], pixels.shape[-1]), (height, width)).objects()
@@ -67,7 +75,7 @@ class ListedDetection:
         keep = objects.scores >= np.float32(self._threshold)
         if self._allowed is not None:
             keep &= np.isin(objects.labels, self._allowed)
-        return Results(len(batch), self._categories, objects=objects.select(keep))
+        return Results(frames, self._categories, objects=objects.select(keep))
 
     def _ordered(self, found: Any) -> dict[str, Tensor]:
         """One frame's columns, checked, best first."""

@@ -29,6 +29,8 @@ def load_model(
     labels_file: Path | None = None,
     clip_stride: Fraction | None = None,
     threads: int | None = None,
+    allow_inexact: bool = False,
+    cache: Path | None = None,
     progress: bool = False,
 ) -> Model:
     """Load a model.
@@ -38,34 +40,42 @@ def load_model(
         weights: of a builder: one of its weights by name, a file (``.pth``, ``.pt``, ``.safetensors``), or ``none`` for
             random numbers, the same in every run.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        backend: ``auto`` or ``eager``.
-        precision: ``auto`` or ``fp32``.
-        score_threshold: detections below it are not reported; 0 to 1. Set in the model itself, so it also lowers
-            the model's own threshold.
+        backend, precision: ``auto`` or by name; they take effect in ``settle``, until then it is eager fp32.
+        score_threshold: detections below it are not reported; 0 to 1. It may be below the model's own.
         top_k: classes per frame of a classifier, at least 1.
         classes: names to report; ``None`` for all.
         task: of a model that is not torchvision's own; ``None``: found out.
         labels_file: class names, one per line, of a network trained further.
         clip_stride: seconds from the start of one clip to the next; ``None``: a clip's length.
         threads: of torch during ``predict``; ``None`` for what torch uses on this thread.
+        allow_inexact: a backend or precision asked for by name may label otherwise than eager fp32.
+        cache: folder for what is measured; ``None``: nothing is kept.
         progress: show a bar on stderr while weights are downloaded.
 
     Raises:
         UsageError: an option that makes no sense, or a class that the model does not have.
         ModelUnavailable: no such model, or its weights cannot be had or do not fit.
     """
-    if not 0.0 <= score_threshold <= 1.0:
-        raise UsageError(f"score threshold must be between 0 and 1, got {score_threshold}")
-    if top_k < 1:
-        raise UsageError(f"top k must be at least 1, got {top_k}")
-    from vidinfer.model.assemble import Reporting, assemble
+    _check(score_threshold, top_k)
+    from vidinfer.model.assemble import Reporting, Running, assemble
+    from vidinfer.model.backends import candidates_for
     from vidinfer.model.execution import choose_execution, on_cpu
     from vidinfer.model.names import read_names
     from vidinfer.model.network import network_for
 
     names = None if labels_file is None else read_names(labels_file)
-    execution = choose_execution(device, backend, precision, threads)
+    execution = choose_execution(device, threads)
+    candidates = candidates_for(execution.device, backend, precision, execution.threads)
     loaded = network_for(name, weights, task=task, names=names, progress=progress)
     if not loaded.portable:
         execution = on_cpu(execution, device, loaded.name, loaded.precision)
-    return assemble(loaded, execution, Reporting(score_threshold, top_k, classes, clip_stride))
+    by_name = (backend, precision) != ("auto", "auto")
+    running = Running(execution, *candidates, by_name=by_name, allow_inexact=allow_inexact, cache=cache)
+    return assemble(loaded, running, Reporting(score_threshold, top_k, classes, clip_stride))
+
+
+def _check(score_threshold: float, top_k: int) -> None:
+    if not 0.0 <= score_threshold <= 1.0:
+        raise UsageError(f"score threshold must be between 0 and 1, got {score_threshold}")
+    if top_k < 1:
+        raise UsageError(f"top k must be at least 1, got {top_k}")

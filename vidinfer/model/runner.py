@@ -1,53 +1,71 @@
-"""A loaded model as the pipeline sees it: one class for every task; the tasks differ in what they plug in."""
+"""A loaded model as the pipeline sees it: one class for every task and every backend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from vidinfer.detections import Results
-from vidinfer.errors import ModelError
+from vidinfer.errors import ModelError, VidinferError
+from vidinfer.model.backends.eager import EagerFactory
+from vidinfer.model.choose import Choice, Chooser, Sample
+from vidinfer.model.engine import Pending
+from vidinfer.model.engines import Engines, Task
 from vidinfer.model.execution import Execution
 from vidinfer.model.finite import FiniteGuard
 from vidinfer.model.threads import torch_threads
-from vidinfer.stages import ModelInfo, ModelInput
+from vidinfer.stages import ModelInfo, ModelInput, PendingResults
 
-__all__ = ["Task", "TorchModel"]
+__all__ = ["TorchModel"]
 
-
-class Task(Protocol):
-    """What a kind of model plugs in."""
-
-    def input_for(self, width: int, height: int) -> ModelInput:
-        """The input for frames displayed at ``width`` x ``height``."""
-        ...
-
-    def run(self, batch: Tensor, width: int, height: int) -> Results:
-        """Label ``batch`` ``(n, *place)``, already on the device; called in inference mode."""
-        ...
+T = TypeVar("T")
 
 
 class TorchModel:
-    """A model on one device.
+    """A model on one device, an :class:`~vidinfer.stages.AsyncModel`.
 
-    Thread rule: ``predict`` on one thread; ``ModelInput.prepare`` on one other.
+    It runs as the reference does, in eager fp32, until ``settle`` has found something better.
+
+    Thread rule: ``settle``, ``submit``, ``predict`` and the results on one thread at a time;
+    ``ModelInput.prepare`` on one other.
     """
 
-    def __init__(self, info: ModelInfo, task: Task, execution: Execution, guard: FiniteGuard) -> None:
+    def __init__(
+        self,
+        info: ModelInfo,
+        task: Task,
+        execution: Execution,
+        chooser: Chooser,
+        watched: Iterable[nn.Module] = (),
+    ) -> None:
+        """``watched``: modules whose outputs the guard must see, where the task has no dense part."""
         self._info = info
         self._task: Task | None = task
         self._execution = execution
-        self._guard = guard
+        self._chooser = chooser
+        self._guard = FiniteGuard()
+        for module in watched:
+            self._guard.watch(module)
+        reference = EagerFactory(execution.device, execution.precision)
+        self._engines: Engines | None = Engines(task, reference, self._guard)
+        self._largest: int | None = None
+        """Frames that fit the device's memory, once it has run out."""
 
     @property
     def info(self) -> ModelInfo:
-        """What was loaded; constant."""
+        """What was loaded, and how it runs since ``settle``."""
         return self._info
+
+    @property
+    def in_flight(self) -> int:
+        """Batches that keep the backend busy when they are on their way together."""
+        return 1 if self._engines is None else self._engines.factory.in_flight
 
     def input_for(self, width: int, height: int) -> ModelInput:
         """The input for frames displayed at ``width`` x ``height`` pixels."""
@@ -64,27 +82,95 @@ class TorchModel:
         slot: NDArray[Any] = torch.zeros(shape, dtype=dtype, pin_memory=True).numpy()
         return slot
 
+    def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
+        """Choose backend and precision: the fastest of those asked for that labels these frames as the reference does.
+
+        Args:
+            places: ``(k, *place)``: a few real frames, prepared.
+            batch_size: of the run.
+
+        Raises:
+            BackendUnavailable: what was asked for by name is not there, fails, or gives other results.
+            ModelError: the reference itself fails.
+        """
+        task = self._open()
+        self._check(task, places, width, height)
+        with torch_threads(self._execution.threads), torch.inference_mode():
+            sample = Sample(task, self._on_device(places), width, height, batch_size)
+            choice: Choice = self._guarded(lambda: self._chooser.choose(sample), len(places))
+        self._engines = choice.engines or self._engines
+        self._guard = choice.guard or self._guard
+        self._info = replace(
+            self._info,
+            backend=choice.backend,
+            precision=choice.precision,
+            why=f"{self._execution.why}; {choice.why}",
+            details={**self._info.details, **choice.details},
+        )
+
+    def submit(self, batch: NDArray[Any], width: int, height: int) -> PendingResults:
+        """Begin to label ``batch`` of frames displayed at ``width`` x ``height``.
+
+        ``batch`` must not change until the results are there.
+
+        Raises:
+            ModelError: the network raised, or ran out of memory with a single frame.
+        """
+        task, engines = self._open(), self._running()
+        self._check(task, batch, width, height)
+        if len(batch) == 0:
+            raise ModelError("an empty batch: the model needs at least one frame")
+        if self._largest is not None and len(batch) > self._largest:
+            return _Pieces(self, batch, width, height, self._largest)
+        try:
+            with torch_threads(self._execution.threads), torch.inference_mode():
+                pending = self._guarded(
+                    lambda: engines.submit(self._on_device(batch), width, height), len(batch)
+                )
+        except _OutOfMemory:
+            return self._halved(batch, width, height)
+        return _Submitted(self, pending, batch, width, height)
+
     def predict(self, batch: NDArray[Any], width: int, height: int) -> Results:
-        """Label ``batch`` of frames displayed at ``width`` x ``height``; when it returns, ``batch`` is free.
+        """Label ``batch``; when it returns, ``batch`` is free.
 
         Raises:
             ModelError: the network raised, ran out of memory, or gave values that are not finite.
         """
-        task = self._open()
-        self._check(task, batch, width, height)
-        if len(batch) == 0:
-            raise ModelError("an empty batch: predict needs at least one frame")
-        with torch_threads(self._execution.threads), torch.inference_mode():
-            return self._guarded(lambda: task.run(self._on_device(batch), width, height), len(batch))
+        return self.submit(batch, width, height).results()
 
     def close(self) -> None:
         """Free the network. Idempotent."""
         self._task = None
+        self._engines = None
+
+    def collect(self, pending: Pending, batch: NDArray[Any], width: int, height: int) -> Results:
+        """The results of a submitted batch; called by what ``submit`` returned."""
+        engines = self._running()
+
+        def finish() -> Results:
+            self._guard.reset()
+            outputs = pending.result()
+            self._guard.check()
+            results = engines.finish(outputs, len(batch), width, height)
+            self._guard.check()  # of heads that ran in the midst
+            return results
+
+        try:
+            with torch_threads(self._execution.threads), torch.inference_mode():
+                return self._guarded(finish, len(batch))
+        except _OutOfMemory:
+            return self._halved(batch, width, height).results()
 
     def _open(self) -> Task:
         if self._task is None:
             raise ModelError(f"the model {self._info.name} is closed")
         return self._task
+
+    def _running(self) -> Engines:
+        if self._engines is None:
+            raise ModelError(f"the model {self._info.name} is closed")
+        return self._engines
 
     def _check(self, task: Task, batch: NDArray[Any], width: int, height: int) -> None:
         spec = task.input_for(width, height)
@@ -98,21 +184,60 @@ class TorchModel:
         """Page-locked slots are copied without blocking; the results' own copy back waits for everything."""
         return torch.from_numpy(batch).to(self._execution.device, non_blocking=True)
 
-    def _guarded(self, work: Callable[[], Results], frames: int) -> Results:
-        self._guard.reset()
+    def _halved(self, batch: NDArray[Any], width: int, height: int) -> PendingResults:
+        """The device is too small for so many frames: from now on half of them at a time."""
+        if len(batch) == 1:
+            raise ModelError(
+                f"{self._info.name} ran out of memory on {self._execution.device} with a single frame of "
+                f"{width}x{height}: free memory there, or use --device cpu"
+            )
+        if self._execution.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._largest = len(batch) // 2
+        note = f"out of memory with {len(batch)} frames at once: {self._largest} at a time from there on"
+        self._info = replace(self._info, details={**self._info.details, "memory": note})
+        return _Pieces(self, batch, width, height, self._largest)
+
+    def _guarded(self, work: Callable[[], T], frames: int) -> T:
         try:
-            results = work()
-            self._guard.check()
-        except ModelError:
+            return work()
+        except VidinferError:
             raise
         except torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"{self._info.name} ran out of memory on {self._execution.device} with a batch of {frames}: "
-                "use a smaller --max-batch-size"
-            ) from error
+            raise _OutOfMemory from error
         except Exception as error:  # whatever a network raises is the network's failure
             reason = next(iter(str(error).strip().splitlines()), "") or "no message"
             raise ModelError(
                 f"{self._info.name} failed on a batch of {frames}: {type(error).__name__}: {reason}"
             ) from error
-        return results
+
+
+class _OutOfMemory(Exception):
+    """Never leaves this module."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitted:
+    model: TorchModel
+    pending: Pending
+    batch: NDArray[Any]
+    width: int
+    height: int
+
+    def results(self) -> Results:
+        return self.model.collect(self.pending, self.batch, self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """A batch that the device takes in pieces only, one after the other."""
+
+    model: TorchModel
+    batch: NDArray[Any]
+    width: int
+    height: int
+    size: int
+
+    def results(self) -> Results:
+        pieces = [self.batch[i : i + self.size] for i in range(0, len(self.batch), self.size)]
+        return Results.joined([self.model.predict(piece, self.width, self.height) for piece in pieces])

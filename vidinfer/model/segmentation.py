@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resize
 
 from vidinfer.detections import NOT_REPORTED, Results, Segments
 from vidinfer.errors import ModelError, ModelUnavailable
-from vidinfer.model.inputs import InputRule, copy_picture, picture_tensor
+from vidinfer.model.antialias import CropResampler
+from vidinfer.model.engine import DensePart, Outputs
+from vidinfer.model.inputs import InputRule, RuledPart, copy_picture, picture_tensor
 from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
 from vidinfer.stages import ModelInput
@@ -46,10 +49,22 @@ class SegmentationInput:
 
     def _input(self, width: int, height: int) -> ModelInput:
         resized = self._resized(torch.empty(3, height, width, device="meta")).shape[-2:]
-        early = int(resized[0]) * int(resized[1]) < width * height
-        shape = (int(resized[0]), int(resized[1]), 3) if early else (height, width, 3)
-        prepare = self._prepare if early else copy_picture
+        size = (int(resized[0]), int(resized[1]))
+        early = size[0] * size[1] < width * height
+        shape = (*size, 3) if early else (height, width, 3)
+        prepare = self._resampler((height, width), size) if early else copy_picture
         return ModelInput(shape, np.dtype(np.uint8), prepare, batch_size=BATCH_SIZE)
+
+    def _resampler(
+        self, source: tuple[int, int], size: tuple[int, int]
+    ) -> Callable[[NDArray[np.uint8], NDArray[Any]], None]:
+        preset = self._preset
+        if preset.antialias and preset.interpolation in (
+            InterpolationMode.BILINEAR,
+            InterpolationMode.BICUBIC,
+        ):
+            return CropResampler(source, size, size, mode=preset.interpolation.value)
+        return self._prepare
 
     def _prepare(self, rgb: NDArray[np.uint8], frame: NDArray[Any]) -> None:
         with torch_threads(1), torch.inference_mode():
@@ -66,7 +81,7 @@ class SegmentationInput:
 
 
 class Segmentation:
-    """A segmentation model. Thread rule: ``run`` on one thread."""
+    """A segmentation model: a :class:`~vidinfer.model.runner.Task`; its thread rule holds."""
 
     def __init__(
         self,
@@ -95,21 +110,40 @@ class Segmentation:
         """As the rule says."""
         return self._rule.input_for(width, height)
 
-    def run(self, batch: Tensor, width: int, height: int) -> Results:
+    def part_for(self, width: int, height: int) -> DensePart:
+        """The rule's tensor through the network, and the likeliest class of each pixel."""
+        return _MapPart(RuledPart(self._network, self._rule, width, height), len(self._categories))
+
+    def given(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - the places as they are
+        """The places as they are."""
+        return batch
+
+    def finish(self, outputs: Outputs, frames: int, width: int, height: int) -> Results:  # noqa: ARG002
         """The class maps of each frame, at the size that the network gives."""
-        given = self._network(self._rule.tensor(batch, width, height))
+        maps = outputs[0].clone() if self._hidden is None else self._hidden[outputs[0].long()]
+        return Results(frames, self._categories, segments=Segments(maps.cpu().numpy()))
+
+
+class _MapPart(nn.Module):
+    """Class maps in bytes instead of logits: a hundredth of the memory. The sums tell of values not finite."""
+
+    def __init__(self, logits: RuledPart, classes: int) -> None:
+        super().__init__()
+        self.logits = logits
+        self._classes = classes
+
+    def forward(self, places: Tensor) -> Outputs:
+        """``(n, h, w)`` uint8 and ``(n,)``."""
+        (given,) = self.logits(places)
         logits = given.get("out") if isinstance(given, Mapping) else given
-        expected = (len(batch), len(self._categories))
+        expected = (len(places), self._classes)
         if not isinstance(logits, Tensor) or logits.ndim != 4 or logits.shape[:2] != expected:
             got = tuple(logits.shape) if isinstance(logits, Tensor) else type(given).__name__
             raise ModelError(
-                f"the segmentation model gave {got} for {len(batch)} frames, "
+                f"the segmentation model gave {got} for {len(places)} frames, "
                 f"expected ({expected[0]}, {expected[1]}, height, width): one score per class and pixel"
             )
-        maps = logits.argmax(dim=1).to(torch.uint8)
-        if self._hidden is not None:
-            maps = self._hidden[maps.long()]
-        return Results(len(batch), self._categories, segments=Segments(maps.cpu().numpy()))
+        return logits.argmax(dim=1).to(torch.uint8), logits.sum(dim=(1, 2, 3), dtype=torch.float32)
 
 
 def _hidden(classes: int, allowed: tuple[int, ...], device: torch.device) -> Tensor:

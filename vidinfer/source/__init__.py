@@ -3,5 +3,6 @@
 from vidinfer.source.expand import Expanded, SourceFile, expand_sources
 from vidinfer.source.open import open_source
 from vidinfer.source.probe import probe
+from vidinfer.source.samples import sample_pictures
 
-__all__ = ["Expanded", "SourceFile", "expand_sources", "open_source", "probe"]
+__all__ = ["Expanded", "SourceFile", "expand_sources", "open_source", "probe", "sample_pictures"]
