@@ -15,12 +15,12 @@ STAGES = ("source", "model", "annotate", "sink")
 
 LAYERS = [
     {"address", "errors", "clock", "frame", "detections", "record", "stats", "stages"},
-    {"batcher", "sampling", "parity", "plan", "outputs", "report", "windows"},
+    {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
     {"ring", "channel", "workers", "progress"},
     {*STAGES, "config", "testing"},
     {"feeder"},
     {"pipeline"},
-    {"build", "describe"},
+    {"build", "describe", "alone"},
     {"run"},
     {"api"},
     {"cli"},

@@ -6,7 +6,7 @@ import datetime
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "MonotonicClock", "utc_now"]
+__all__ = ["Clock", "MonotonicClock", "ProcessorClock", "utc_now"]
 
 
 class Clock(Protocol):
@@ -22,6 +22,13 @@ class MonotonicClock:
 
     def now(self) -> float:
         return time.monotonic()
+
+
+class ProcessorClock:
+    """Processor time that all threads of this process have used together. Thread rule: share freely."""
+
+    def now(self) -> float:
+        return time.process_time()
 
 
 def utc_now() -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import metadata
 
+from vidinfer.light import Alone, speed_of_light
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan
-from vidinfer.report import speed_of_light
 from vidinfer.stages import ModelInfo, Sink, Source
 
 __all__ = ["describe_model", "describe_pipeline", "describe_sinks", "describe_source", "versions"]
@@ -68,13 +68,14 @@ def describe_sinks(sinks: Sequence[Sink]) -> list[dict[str, object]]:
 
 
 def describe_pipeline(
-    pipeline: Pipeline, plan: ThreadPlan, started: float, seconds: float
+    pipeline: Pipeline, plan: ThreadPlan, started: float, seconds: float, alone: Alone | None = None
 ) -> dict[str, object]:
     """Timings, the share of the bound, memory and threads.
 
     Args:
         started: on the pipeline's clock, when the source was opened.
         seconds: wall time until its outputs were closed.
+        alone: the stages one by one, where they were measured.
     """
     decoded = pipeline.ledger.snapshot().decoded
     busy, ring, first = pipeline.times.seconds(), pipeline.statistics(), pipeline.first_label_at
@@ -85,7 +86,7 @@ def describe_pipeline(
             "first_label_seconds": None if first is None else round(first - started, 3),
             "stages": {stage: round(s, 3) for stage, s in busy.items()},
         },
-        "speed_of_light": speed_of_light(decoded, seconds, busy),
+        "speed_of_light": speed_of_light(decoded, seconds, busy, alone),
         "ring": {
             "slots": ring.slots,
             "batch_size": ring.capacity,

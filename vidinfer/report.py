@@ -9,7 +9,7 @@ from typing import Literal
 
 from vidinfer.stats import LedgerSnapshot
 
-__all__ = ["RunReport", "SourceReport", "Status", "speed_of_light"]
+__all__ = ["RunReport", "SourceReport", "Status"]
 
 Status = Literal["complete", "damaged", "failed", "interrupted", "skipped"]
 """``complete``: every frame labelled or knowingly skipped. ``damaged``: written, but some frames are corrupt,
@@ -61,28 +61,3 @@ class RunReport:
         if "interrupted" in statuses:
             return 130
         return 1 if statuses & {"damaged", "failed"} else 0
-
-
-def speed_of_light(frames: int, seconds: float, busy: Mapping[str, float]) -> dict[str, object]:
-    """The share reached of what the slowest stage alone could have done.
-
-    Args:
-        frames: frames decoded.
-        seconds: wall time of the pipeline.
-        busy: seconds each stage spent working (``decode``, ``infer``, ``write``), waits excluded. The stages
-            shared the cores while this was taken, so the bound is that of this run, not of idle hardware.
-    """
-    rates = {stage: frames / s for stage, s in busy.items() if s > 0 and frames > 0}
-    if not rates or seconds <= 0:
-        return {}
-    limit = min(rates, key=rates.__getitem__)
-    achieved = frames / seconds
-    names = {"decode": "decode_only", "infer": "model_only", "write": "write_only"}
-    return {
-        **{names.get(stage, stage): round(rate, 2) for stage, rate in rates.items()},
-        "bound": round(rates[limit], 2),
-        "achieved": round(achieved, 2),
-        "share": round(achieved / rates[limit], 4),
-        "limited_by": "model" if limit == "infer" else limit,
-        "method": "busy time of each stage within this run",
-    }

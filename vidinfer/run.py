@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vidinfer.alone import measure_alone
 from vidinfer.build import check_outputs, make_pipeline, make_sinks, open_model, settle
 from vidinfer.clock import Clock, MonotonicClock, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, describe_pipeline, describe_sinks, describe_source, versions
 from vidinfer.errors import BackendUnavailable, SourceError, VidinferError
+from vidinfer.light import Alone
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan, thread_plan
@@ -22,6 +24,9 @@ from vidinfer.stages import Model, Sink, Source
 from vidinfer.stats import LedgerSnapshot
 
 __all__ = ["run"]
+
+LONG = 250
+"""Frames of a source from which on its stages are measured alone before the run, which takes a quarter of a second."""
 
 
 def run(config: RunConfig, *, observer: Observer, stop: StopSignal, command: Sequence[str] = ()) -> RunReport:
@@ -172,13 +177,14 @@ class _Job:
         try:
             model = self.model.get()
             self.model.settle(source, self.total - index)
+            alone = self._alone(source, model)
             started, wall = (
                 self.clock.now() - opening,
                 utc_now(),
             )  # loading the model is no part of the source
             self.observer.source_started(source.info, index, self.total)
             sinks = make_sinks(self.config, names, self.plan, self.stop.request)
-            attempt = _Attempt(self, source, model, sinks, names)
+            attempt = _Attempt(self, source, model, sinks, names, alone)
             attempt.run()
             report = attempt.report(started, wall)
         except BackendUnavailable as error:
@@ -190,18 +196,30 @@ class _Job:
         self.observer.source_finished(report)
         return report
 
+    def _alone(self, source: Source, model: Model) -> Alone | None:
+        """The stages one by one, where the source is long enough to be worth it."""
+        expected = min(source.info.frames_claimed or 0, self.config.max_frames or LONG)
+        return measure_alone(source, model, self.plan, self.clock) if expected >= LONG else None
+
 
 class _Attempt:
     """One source through one pipeline into its sinks."""
 
     def __init__(
-        self, job: _Job, source: Source, model: Model, sinks: Sequence[Sink], names: OutputNames
+        self,
+        job: _Job,
+        source: Source,
+        model: Model,
+        sinks: Sequence[Sink],
+        names: OutputNames,
+        alone: Alone | None,
     ) -> None:
         self._job = job
         self._source = source
         self._model = model
         self._sinks = sinks
         self._names = names
+        self._alone = alone
         self._pipeline: Pipeline | None = None
         self._error: Exception | None = None
         self._outputs: tuple[Path, ...] = ()
@@ -296,7 +314,7 @@ class _Attempt:
             "sinks": describe_sinks(self._sinks),
         }
         if self._pipeline is not None:
-            facts |= describe_pipeline(self._pipeline, job.plan, started, seconds)
+            facts |= describe_pipeline(self._pipeline, job.plan, started, seconds, self._alone)
         return facts
 
     def _write(self, report: SourceReport, path: Path) -> SourceReport:

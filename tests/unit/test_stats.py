@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidinfer.report import RunReport, SourceReport, speed_of_light
+from vidinfer.report import RunReport, SourceReport
 from vidinfer.stats import Ledger, StageTimes
 from vidinfer.testing import VirtualClock
 
@@ -61,15 +61,6 @@ def test_stage_times_add_up_per_stage() -> None:
         with times.busy("infer"):
             clock.advance(0.5)
     assert times.seconds() == {"decode": 6.0, "infer": 1.5}
-
-
-def test_speed_of_light_names_the_slowest_stage() -> None:
-    facts = speed_of_light(100, 2.0, {"decode": 0.5, "infer": 1.6, "write": 0.1})
-    assert facts["limited_by"] == "model"
-    assert facts["bound"] == 62.5
-    assert facts["achieved"] == 50.0
-    assert facts["share"] == 0.8
-    assert speed_of_light(0, 1.0, {"decode": 1.0}) == {}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vidinfer.cli.say import say, say_at_once, say_raw
-from vidinfer.cli.summary import run_line, source_line
+from vidinfer.cli.summary import light_line, run_line, source_line
 from vidinfer.cli.text import printable
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
@@ -78,6 +78,8 @@ class LineReporter:
         reader_gone = report.status == "interrupted" and not self.signalled
         if report.status == "failed" or not (self._quiet or reader_gone):
             self._say(source_line(report))
+            if light := light_line(report):
+                self._say(light)
 
     def warning(self, text: str) -> None:
         """One line."""

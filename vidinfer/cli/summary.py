@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vidinfer.cli.text import count, duration
+from vidinfer.light import advice
 from vidinfer.report import RunReport, SourceReport, Status
 from vidinfer.stats import LedgerSnapshot
 
-__all__ = ["run_line", "source_line"]
+__all__ = ["light_line", "run_line", "source_line"]
 
 
 def source_line(report: SourceReport) -> str:
@@ -30,6 +31,18 @@ def source_line(report: SourceReport) -> str:
     elif report.ledger is not None and report.status == "interrupted":
         parts.append("given up, no outputs kept")
     return f"{report.source}: {'; '.join(filter(None, parts))}"
+
+
+def light_line(report: SourceReport) -> str:
+    """What the machine could do and which share was reached, in one line; empty for a source too short to tell."""
+    light, model = report.details.get("speed_of_light"), report.details.get("model")
+    if not isinstance(light, Mapping) or "core_milliseconds_per_frame" not in light:
+        return ""
+    only = {"decode_only": "decoding", "model_only": "the model", "write_only": "drawing and encoding"}
+    alone = ", ".join(f"{name} alone {light[key]:.0f}" for key, name in only.items() if key in light)
+    device = str(model.get("device", "cpu")) if isinstance(model, Mapping) else "cpu"
+    reached = f"{100 * light['share']:.0f} % of the {light['bound']:.0f} frames/s that this machine could do"
+    return f"{report.source}: {reached} ({alone}); {advice(light, device)}"
 
 
 def run_line(report: RunReport) -> str:

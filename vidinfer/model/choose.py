@@ -127,7 +127,14 @@ class Chooser:
         if not self._candidates:
             raise BackendUnavailable("; ".join(self._passed_over))
         one = self._reference
-        details: dict[str, object] = {"passed_over": self._passed_over} if self._passed_over else {}
+        rate = self._memory.rates(sample).get(str(one))
+        if rate is None:
+            engines = Engines(sample.task, one.make(Supplies()), FiniteGuard())
+            rate = frames_per_second(sample, engines, self._clock)
+            self._memory.keep(sample, {str(one): rate})
+        details: dict[str, object] = {"model_only": rate}
+        if self._passed_over:
+            details["passed_over"] = self._passed_over
         return Choice(one.backend, one.precision, "eager fp32 is torchvision's own arithmetic", details)
 
     def _in_order(self, rates: dict[str, float]) -> list[Candidate]:

@@ -1,0 +1,108 @@
+"""The speed of light: what this machine could do, which share of it a run reached, and what holds it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Alone", "Rate", "advice", "speed_of_light"]
+
+_ONLY = {"decode": "decode_only", "infer": "model_only", "write": "write_only"}
+_NAMES = {"infer": "model"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast one stage is while the machine is its own."""
+
+    frames_per_second: float
+    core_seconds: float
+    """Of processor time per frame, all its threads together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What was measured of the stages one by one, before the run."""
+
+    cores: int
+    decode: Rate | None = None
+    """Decoding, converting and preparing for the model."""
+    infer: Rate | None = None
+    """The model and its post-processing; on a GPU its processor time is next to nothing."""
+    write: Rate | None = None
+    """Drawing and encoding, where a video is written."""
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """By stage, as far as they were measured."""
+        stages = {"decode": self.decode, "infer": self.infer, "write": self.write}
+        return {stage: rate for stage, rate in stages.items() if rate is not None}
+
+
+def speed_of_light(
+    frames: int, seconds: float, busy: Mapping[str, float], alone: Alone | None = None
+) -> dict[str, object]:
+    """The share reached of what the machine could do.
+
+    With stages measured alone, the bound is the smaller of the slowest stage, and of what all of them together leave of
+    the cores that they share. Without (a short source), it is the slowest stage of the run itself.
+
+    Args:
+        frames: frames decoded.
+        seconds: wall time of the pipeline.
+        busy: seconds each stage spent working (``decode``, ``infer``, ``write``), waits excluded.
+        alone: decoding and the model, both measured; else it does not count.
+    """
+    if frames <= 0 or seconds <= 0:
+        return {}
+    if alone is not None and {"decode", "infer"} <= alone.rates.keys():
+        return _measured(frames / seconds, alone)
+    return _within(frames, seconds, busy)
+
+
+def _measured(achieved: float, alone: Alone) -> dict[str, object]:
+    rates = alone.rates
+    slowest = min(rates, key=lambda stage: rates[stage].frames_per_second)
+    costs = {stage: rate.core_seconds for stage, rate in rates.items()}
+    together = alone.cores / sum(costs.values())
+    bound = min(together, rates[slowest].frames_per_second)
+    limit = slowest if rates[slowest].frames_per_second <= together else max(costs, key=costs.__getitem__)
+    return {
+        **{_ONLY[stage]: round(rate.frames_per_second, 2) for stage, rate in rates.items()},
+        "bound": round(bound, 2),
+        "achieved": round(achieved, 2),
+        "share": round(achieved / bound, 4),
+        "limited_by": _NAMES.get(limit, limit),
+        "core_milliseconds_per_frame": {stage: round(1000 * cost, 3) for stage, cost in costs.items()},
+        "cores": alone.cores,
+        "method": "each stage measured alone on this source before the run; the cores are shared by all",
+    }
+
+
+def _within(frames: int, seconds: float, busy: Mapping[str, float]) -> dict[str, object]:
+    rates = {stage: frames / s for stage, s in busy.items() if s > 0}
+    if not rates:
+        return {}
+    limit = min(rates, key=rates.__getitem__)
+    achieved = frames / seconds
+    return {
+        **{_ONLY.get(stage, stage): round(rate, 2) for stage, rate in rates.items()},
+        "bound": round(rates[limit], 2),
+        "achieved": round(achieved, 2),
+        "share": round(achieved / rates[limit], 4),
+        "limited_by": _NAMES.get(limit, limit),
+        "method": "busy time of each stage within this run: too short a source to measure them alone",
+    }
+
+
+def advice(light: Mapping[str, object], device: str) -> str:
+    """What to change to go faster, in words; empty where nothing is known."""
+    limit = light.get("limited_by")
+    if limit == "model":
+        gpu = "" if device.startswith("cuda") else ", or a GPU"
+        return f"the model takes most: a smaller one, --every N or --fps F, --precision int8{gpu}"
+    if limit == "decode":
+        return "decoding takes most: --decode fast, or --keyframes where these are enough"
+    if limit == "write":
+        return "drawing and encoding take most: leave --video out where labels are enough"
+    return ""
