@@ -19,9 +19,7 @@ SECONDS = 0.25
 """Of decoding."""
 
 
-def measure_alone(
-    source: Source, model: Model, plan: ThreadPlan, clock: Clock, *, fast: bool = False
-) -> Alone:
+def measure_alone(source: Source, model: Model, plan: ThreadPlan, clock: Clock) -> Alone:
     """Decoding and preparing the beginning of ``source``, which stays where it is; the model as ``settle`` found it."""
     model_only = model.info.details.get("model_only")
     infer = None

@@ -60,7 +60,7 @@ EAGER = Candidate("eager", "fp32", lambda _: EagerFactory(CPU, "fp32"))
 class Wrong:
     """A backend whose numbers are a little, or entirely, off."""
 
-    backend, precision, fixed_rows, in_flight = "wrong", "fp32", False, 1
+    backend, precision, fixed_rows, in_torch, in_flight = "wrong", "fp32", False, True, 1
 
     def __init__(self, factor: float) -> None:
         self._factor = factor
@@ -297,7 +297,7 @@ def test_a_device_without_memory_takes_half_of_the_batch() -> None:
     class Small:
         """Has memory for three frames."""
 
-        backend, precision, fixed_rows, in_flight = "small", "fp32", False, 1
+        backend, precision, fixed_rows, in_torch, in_flight = "small", "fp32", False, True, 1
 
         def __init__(self, room: int) -> None:
             self._room = room

@@ -51,6 +51,8 @@ class EngineFactory(Protocol):
     precision: str
     fixed_rows: bool
     """An engine takes batches of its own size only."""
+    in_torch: bool
+    """torch computes, with all its threads; else it only works on what comes out, and one thread is enough."""
     in_flight: int
     """Batches that must be on their way at once to keep the device busy, at least 1."""
 

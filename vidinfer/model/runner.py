@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -123,7 +124,7 @@ class TorchModel:
         if self._largest is not None and len(batch) > self._largest:
             return _Pieces(self, batch, width, height, self._largest)
         try:
-            with torch_threads(self._execution.threads), torch.inference_mode():
+            with self._threads(), torch.inference_mode():
                 pending = self._guarded(
                     lambda: engines.submit(self._on_device(batch), width, height), len(batch)
                 )
@@ -157,10 +158,14 @@ class TorchModel:
             return results
 
         try:
-            with torch_threads(self._execution.threads), torch.inference_mode():
+            with self._threads(), torch.inference_mode():
                 return self._guarded(finish, len(batch))
         except _OutOfMemory:
             return self._halved(batch, width, height).results()
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """torch's, in the block: small operations beside another backend gain nothing by waking more."""
+        return torch_threads(self._execution.threads if self._running().factory.in_torch else 1)
 
     def _open(self) -> Task:
         if self._task is None:

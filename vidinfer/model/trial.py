@@ -14,6 +14,7 @@ from vidinfer.detections import Results
 from vidinfer.model.engine import EngineFactory, Outputs, Pending
 from vidinfer.model.engines import Engines, Task
 from vidinfer.model.finite import FiniteGuard
+from vidinfer.model.threads import torch_threads
 
 __all__ = ["Reference", "Sample", "frames_per_second", "label"]
 
@@ -109,7 +110,7 @@ class Reference:
 def label(sample: Sample, engines: Engines, frames: int, threshold: float | None) -> Results:
     """The first ``frames`` of the sample, in batches of the run's size."""
     parts = []
-    with sample.lowered(threshold):
+    with sample.lowered(threshold), _threads(engines):
         for first in range(0, frames, sample.batch_size):
             batch = sample.batch()
             rows = sample.places[first : min(first + sample.batch_size, frames)]
@@ -125,6 +126,11 @@ def frames_per_second(sample: Sample, engines: Engines, clock: Clock) -> float:
 
     What else runs on the machine can only make a stretch slower.
     """
+    with _threads(engines):
+        return _best_rate(sample, engines, clock)
+
+
+def _best_rate(sample: Sample, engines: Engines, clock: Clock) -> float:
     batch = sample.batch()
     waiting: deque[Pending] = deque()
     start = began = clock.now()
@@ -141,3 +147,8 @@ def frames_per_second(sample: Sample, engines: Engines, clock: Clock) -> float:
     while waiting:
         waiting.popleft().result()
     return best
+
+
+def _threads(engines: Engines) -> AbstractContextManager[None]:
+    """As in a run."""
+    return torch_threads(torch.get_num_threads() if engines.factory.in_torch else 1)

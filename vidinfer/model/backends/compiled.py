@@ -22,6 +22,7 @@ class CompiledFactory:
 
     backend = "compile"
     fixed_rows = True
+    in_torch = True
 
     def __init__(self, device: torch.device, precision: str) -> None:
         """``precision``: as of eager.

@@ -19,6 +19,7 @@ class EagerFactory:
 
     backend = "eager"
     fixed_rows = False
+    in_torch = True
 
     def __init__(self, device: torch.device, precision: str) -> None:
         """``precision``: ``fp32`` is torchvision's own arithmetic; ``bf16`` and ``fp16`` are torch's autocast."""

@@ -40,6 +40,7 @@ class OpenVinoFactory:
 
     backend = "openvino"
     fixed_rows = True
+    in_torch = False
 
     def __init__(self, precision: str, threads: int, supplies: Supplies | None = None) -> None:
         """``threads``: of one engine, shared out as one stream each; ``int8`` is calibrated with ``supplies.frames``.
