@@ -162,6 +162,9 @@ def label(
     top_k: int = 5,
     classes: Sequence[str] | None = None,
     device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+    allow_inexact: bool = False,
     max_batch_size: int | None = None,
     every: int = 1,
     fps: float | Fraction | None = None,
@@ -183,6 +186,7 @@ def label(
         score_threshold: detections below are not reported, in [0, 1].
         top_k, classes: classes per frame, for classification; report only these names.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend, precision, allow_inexact: as on the command line; ``auto`` never changes labels.
         max_batch_size: frames per batch; chosen when ``None``.
         every, fps, keyframes: sampling; ``fps`` by the source's own time.
         start, end, max_frames: seconds on the source's own time line, half-open; most labelled frames.
@@ -202,6 +206,9 @@ def label(
         top_k=top_k,
         classes=None if classes is None else tuple(classes),
         device=device,
+        backend=backend,
+        precision=precision,
+        allow_inexact=allow_inexact,
         max_batch_size=max_batch_size,
         every=every,
         fps=_exact(fps),

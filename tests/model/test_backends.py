@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,12 @@ from vidinfer.errors import BackendUnavailable, ModelError, UsageError
 from vidinfer.model import load_model
 from vidinfer.model.assemble import Reporting, Running, assemble
 from vidinfer.model.backends import Candidate, Supplies, candidates_for
+from vidinfer.model.backends.compiled import CompiledFactory
 from vidinfer.model.backends.eager import EagerFactory
 from vidinfer.model.backends.openvino import OpenVinoFactory, cpu_precisions
 from vidinfer.model.engine import DensePart, Engine, Pending
 from vidinfer.model.execution import choose_execution
+from vidinfer.model.graphs import KEPT, GraphStore
 from vidinfer.model.network import Loaded
 from vidinfer.model.runner import TorchModel
 from vidinfer.parity import compare
@@ -323,3 +328,98 @@ def test_a_device_without_memory_takes_half_of_the_batch() -> None:
     none = detector(candidates=[Candidate("small", "fp32", lambda _: Small(0))], by_name=True)
     with pytest.raises((BackendUnavailable, ModelError), match="out of memory"):
         none.settle(batch, WIDTH, HEIGHT, 2)
+
+
+def test_int8_is_calibrated_on_the_frames_and_what_it_costs_is_told(tmp_path: Path) -> None:
+    int8 = Candidate("openvino", "int8", lambda supplies: OpenVinoFactory("int8", 2, supplies))
+    model = detector(candidates=[int8], by_name=True, allow_inexact=True, cache=tmp_path)
+    batch = places(model, 4)
+    reference = model.predict(batch, WIDTH, HEIGHT)
+    model.settle(batch, WIDTH, HEIGHT, 2)
+    assert (model.info.backend, model.info.precision) == ("openvino", "int8")
+    tried = model.info.details["candidates"]
+    assert isinstance(tried, list)
+    assert tried[0]["parity"]["frames"] > 0
+    other = model.predict(batch, WIDTH, HEIGHT)
+    assert reference.objects is not None
+    assert other.objects is not None
+    assert not np.array_equal(reference.objects.scores, other.objects.scores)  # it did compute otherwise
+
+
+@pytest.mark.slow
+def test_compile_finds_what_eager_finds() -> None:
+    model = detector(
+        candidates=[Candidate("compile", "fp32", lambda _: CompiledFactory(CPU, "fp32"))], by_name=True
+    )
+    batch = places(model, 3)
+    reference = model.predict(batch, WIDTH, HEIGHT)
+    model.settle(batch, WIDTH, HEIGHT, 2)
+    assert model.info.backend == "compile"
+    assert same(reference, model.predict(batch, WIDTH, HEIGHT))
+
+
+def test_compile_without_a_compiler_is_named() -> None:
+    code = (
+        "import torch\n"
+        "from vidinfer.model.backends.compiled import CompiledFactory\n"
+        "CompiledFactory(torch.device('cpu'), 'fp32')\n"
+    )
+    environment = {**os.environ, "PATH": "/nowhere", "CXX": "no-such-compiler"}  # torch looks once in a process
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert "BackendUnavailable: compile needs a C++ compiler" in found.stderr
+    assert "apt-get install g++" in found.stderr
+
+
+def test_converted_networks_are_kept_and_a_damaged_one_is_made_anew(tmp_path: Path) -> None:
+    store = GraphStore(tmp_path, {"model": "test"})
+    part = nn.Conv2d(3, 4, 3)
+
+    class Nhwc(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = part
+
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+            return (self.conv(x.permute(0, 3, 1, 2)),)
+
+    example = torch.rand(2, 8, 8, 3)
+
+    def outputs() -> Tensor:
+        factory = OpenVinoFactory("fp32", 1, Supplies(graphs=store))
+        return factory.engine(Nhwc(), example).submit(example).result()[0].clone()
+
+    first = outputs()
+    (kept,) = (tmp_path / "graphs").glob("*.xml")
+    assert torch.equal(first, outputs())
+    kept.write_text("<net")
+    assert torch.equal(first, outputs())
+    kept.with_suffix(".bin").unlink()
+    assert torch.equal(first, outputs())
+
+
+def test_only_so_many_converted_networks_are_kept(tmp_path: Path) -> None:
+    for i in range(KEPT + 3):
+        store = GraphStore(tmp_path, {"model": i})
+        path = store.path_for(nn.Identity(), torch.zeros(1, 2))
+        assert path is not None
+
+        def save(to: Path) -> None:
+            to.write_text("graph")
+            to.with_suffix(".bin").write_text("weights")
+
+        store.keep(path, save)
+    assert len(list((tmp_path / "graphs").glob("*.xml"))) == KEPT
+    assert len(list((tmp_path / "graphs").glob("*.bin"))) == KEPT
+
+
+def test_a_full_disk_keeps_nothing_and_leaves_nothing(tmp_path: Path) -> None:
+    store = GraphStore(tmp_path, {})
+    path = store.path_for(nn.Identity(), torch.zeros(1, 2))
+    assert path is not None
+
+    def save(to: Path) -> None:
+        to.write_text("half a")
+        raise OSError("no space left on device")
+
+    store.keep(path, save)
+    assert list((tmp_path / "graphs").iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import NamedTuple
 
 from vidinfer.clock import Clock, MonotonicClock
@@ -43,6 +44,7 @@ def examine_model(clock: Clock | None = None) -> Iterator[ModelFinding]:
         ("operators", _operators),
         ("devices", _devices),
         ("processor", _processor),
+        ("backends", _backends),
         ("threads", _threads),
         ("inference", lambda: _inference(clock)),
     )
@@ -91,6 +93,17 @@ def _processor() -> ModelFinding:
     known = asked() if asked is not None else {}
     fast = [name for name in ("avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8") if known.get(name)]
     return ModelFinding("processor", False, ", ".join([f"torch uses {level}", *fast]))
+
+
+def _backends() -> ModelFinding:
+    from vidinfer.errors import BackendUnavailable
+    from vidinfer.model.backends.openvino import cpu_precisions
+
+    try:
+        able = ", ".join(cpu_precisions())
+    except BackendUnavailable as error:
+        return ModelFinding("backends", True, str(error), "pip install openvino: it runs most models several times faster")
+    return ModelFinding("backends", False, f"openvino {version('openvino')} ({able}), eager")
 
 
 def _threads() -> ModelFinding:

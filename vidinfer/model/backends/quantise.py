@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
 from torch import Tensor
@@ -25,13 +27,17 @@ def quantised(graph: Any, frames: Tensor) -> Any:
     """
     try:
         import nncf
-    except ImportError as error:
+    except Exception as error:  # a broken installation fails in any way it likes
         raise BackendUnavailable(
             f"int8 needs NNCF ({error}): pip install 'vidinfer[int8]', or use another --precision"
         ) from error
     nncf.set_log_level(logging.ERROR)
     rows = [frames[i : i + 1].contiguous().numpy() for i in range(len(frames))]
-    return nncf.quantize(graph, nncf.Dataset(rows), subset_size=len(rows))
+    with (
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+    ):  # its progress bars: stdout carries only data
+        return nncf.quantize(graph, nncf.Dataset(rows), subset_size=len(rows))
 
 
 def digest_of(frames: Tensor) -> str:
