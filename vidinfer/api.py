@@ -180,13 +180,12 @@ def label(
 
     Args:
         source: a media file.
-        model: a torchvision builder name, ``demo``, ``package.module:factory`` or ``FILE.pt2``.
-        weights: of a builder: a torchvision weights name, a local file, or ``none``.
+        model, weights: a torchvision builder name, ``demo``, ``package.module:factory`` or ``FILE.pt2``; of a
+            builder, a weights name, a local file, or ``none``.
         labels_file, task: class names of a network trained further; what a model of your own is for.
         score_threshold: detections below are not reported, in [0, 1].
         top_k, classes: classes per frame, for classification; report only these names.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        backend, precision, allow_inexact: as on the command line; ``auto`` never changes labels.
+        device, backend, precision, allow_inexact: as on the command line; ``auto`` never changes labels.
         max_batch_size: frames per batch; chosen when ``None``.
         every, fps, keyframes: sampling; ``fps`` by the source's own time.
         start, end, max_frames: seconds on the source's own time line, half-open; most labelled frames.
@@ -196,28 +195,8 @@ def label(
         UsageError, SourceError, ModelUnavailable: at once.
         ModelError: while reading, when the model fails for good.
     """
-    return _open(
-        source,
-        model=model,
-        weights=weights,
-        labels_file=None if labels_file is None else Path(labels_file),
-        task=task,
-        score_threshold=score_threshold,
-        top_k=top_k,
-        classes=None if classes is None else tuple(classes),
-        device=device,
-        backend=backend,
-        precision=precision,
-        allow_inexact=allow_inexact,
-        max_batch_size=max_batch_size,
-        every=every,
-        fps=_exact(fps),
-        keyframes=keyframes,
-        start=_exact(start),
-        end=_exact(end),
-        max_frames=max_frames,
-        clip_stride=_exact(clip_stride),
-    )
+    given = dict(locals())
+    return _open(**_typed(given))
 
 
 def _open(source: str | Path, **options: Any) -> LabelledFrames:
@@ -242,9 +221,25 @@ def _open(source: str | Path, **options: Any) -> LabelledFrames:
         stack.callback(opened.close)
         loaded = build.open_model(config, plan)
         stack.callback(loaded.close)
+        tuned = build.tuned_for(loaded, opened.info)
+        if tuned is not None and tuned.decoder_threads != plan.decoder:
+            opened.close()
+            opened = open_source(file.path, name=str(file.name), threads=tuned.decoder_threads)
+            stack.callback(opened.close)
         build.settle(loaded, opened, config)
         pipeline = build.make_pipeline(opened, loaded, config, keep_pictures=True, clock=MonotonicClock())
         return LabelledFrames(pipeline, opened.info, stack.pop_all())
+
+
+def _typed(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of ``label`` in the types of ``RunConfig``."""
+    for name in ("fps", "start", "end", "clip_stride"):
+        given[name] = _exact(given[name])
+    if given["classes"] is not None:
+        given["classes"] = tuple(given["classes"])
+    if given["labels_file"] is not None:
+        given["labels_file"] = Path(given["labels_file"])
+    return given
 
 
 def _exact(number: float | Fraction | None) -> Fraction | None:

@@ -7,7 +7,15 @@ from vidinfer.model.doctor import examine_model
 
 def test_every_part_is_examined() -> None:
     findings = {finding.name: finding for finding in examine_model()}
-    assert list(findings) == ["torch", "operators", "devices", "processor", "threads", "inference"]
+    assert list(findings) == [
+        "torch",
+        "operators",
+        "devices",
+        "processor",
+        "backends",
+        "threads",
+        "inference",
+    ]
     for finding in findings.values():
         assert finding.found
         assert bool(finding.todo) == finding.problem

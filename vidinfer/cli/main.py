@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 1 something was damaged or failed; 2 wrong usage; 3 no model or weights; 130 interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # torch reads it once: fresh memory in huge pages spares a batch up to a third of its time.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         status = _command(arguments)(arguments)
         sys.stdout.flush()

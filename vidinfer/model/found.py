@@ -32,6 +32,13 @@ class Found:
     """``(m, k, 3)``: x, y, score."""
 
     @classmethod
+    def none(cls, images: int, device: torch.device) -> Found:
+        """Nothing in any of ``images`` pictures."""
+        empty = torch.empty(0, 4, device=device)
+        labels = torch.empty(0, dtype=torch.int64, device=device)
+        return cls(torch.zeros(images, dtype=torch.int64), empty, empty[:, 0], labels)
+
+    @classmethod
     def joined(cls, images: list[dict[str, Tensor]]) -> Found:
         """From torchvision's one dictionary per image."""
 

@@ -113,7 +113,8 @@ class _TwoStage:
         """The features, and the proposal head's outputs by level."""
         names = self.part.names
         k = len(names)
-        self._backbone.value = OrderedDict(zip(names, outputs[:k], strict=True))
+        maps = (output.permute(0, 3, 1, 2) for output in outputs[:k])
+        self._backbone.value = OrderedDict(zip(names, maps, strict=True))
         self._proposals.value = (list(outputs[k : 2 * k]), list(outputs[2 * k :]))
 
 
@@ -126,12 +127,13 @@ class _TwoStagePart(nn.Module):
         """Of the levels, known once it has run."""
 
     def forward(self, places: Tensor) -> Outputs:
-        """Features of each level, then objectness of each, then deltas of each."""
+        """Features of each level ``(n, h, w, channels)``, then objectness of each, then deltas of each."""
         levels = _levels(self.backbone(places.permute(0, 3, 1, 2)))
         self.names = tuple(levels)
         features = list(levels.values())
         objectness, deltas = self.proposals(features)
-        return (*features, *objectness, *deltas)
+        maps = (level.permute(0, 2, 3, 1) for level in features)  # as regions are read from them, without a copy
+        return (*maps, *objectness, *deltas)
 
 
 class RegionHeads(nn.Module):
