@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidinfer.frame import Frame, Gap
+from vidinfer.frame import Frame, Gap, Picture, ScalablePicture
 from vidinfer.record import Entry, Outcome
 from vidinfer.ring import BatchRing
-from vidinfer.stages import ModelInput, Window
+from vidinfer.stages import ModelInput, ScaledInput, Window
 from vidinfer.stats import StageTimes
 from vidinfer.windows import Closed, Windows
 
-__all__ = ["Feeder", "make_feeder"]
+__all__ = ["Feeder", "Fill", "fill_for", "make_feeder"]
+
+Fill = Callable[[Picture, NDArray[Any]], None]
+"""Makes a place, or a frame of one, from a picture."""
 
 _STAGE = "decode"
 _MOST_WAITING = 32
@@ -43,22 +47,46 @@ class Feeder(Protocol):
 
 
 def make_feeder(
-    ring: BatchRing[Entry], spec: ModelInput, times: StageTimes, *, keep_pictures: bool
+    ring: BatchRing[Entry],
+    spec: ModelInput,
+    times: StageTimes,
+    *,
+    keep_pictures: bool,
+    fast: bool = False,
 ) -> Feeder:
-    """The feeder for what the model wants to see."""
+    """The feeder for what the model wants to see; ``fast``: about that, from pictures scaled by the decoder."""
+    fill = fill_for(spec, fast=fast)
     if spec.window is None:
-        return _FrameFeeder(ring, spec, times, keep_pictures=keep_pictures)
-    return _WindowFeeder(ring, spec, spec.window, times, keep_pictures=keep_pictures)
+        return _FrameFeeder(ring, fill, times, keep_pictures=keep_pictures)
+    return _WindowFeeder(ring, spec, fill, spec.window, times, keep_pictures=keep_pictures)
+
+
+def fill_for(spec: ModelInput, *, fast: bool = False) -> Fill:
+    """The cheapest way to make a place from a picture; ``fast``: it need not be exact."""
+    if fast and spec.scaled is not None:
+        return _scaled_fill(spec, spec.scaled)
+    return spec.prepare_from or (lambda picture, place: spec.prepare(picture.rgb(), place))
+
+
+def _scaled_fill(spec: ModelInput, scaled: ScaledInput) -> Fill:
+    """Exact all the same where a picture cannot be scaled."""
+    height, width = scaled.size
+
+    def fill(picture: Picture, place: NDArray[Any]) -> None:
+        if isinstance(picture, ScalablePicture):
+            scaled.prepare(picture.rgb_scaled(width, height, smooth=scaled.smooth), place)
+        else:
+            spec.prepare(picture.rgb(), place)
+
+    return fill
 
 
 class _FrameFeeder:
     """Each frame is written once, straight into its place in the batch."""
 
-    def __init__(
-        self, ring: BatchRing[Entry], spec: ModelInput, times: StageTimes, *, keep_pictures: bool
-    ) -> None:
+    def __init__(self, ring: BatchRing[Entry], fill: Fill, times: StageTimes, *, keep_pictures: bool) -> None:
         self._ring = ring
-        self._spec = spec
+        self._fill = fill
         self._times = times
         self._keep_pictures = keep_pictures
 
@@ -69,7 +97,7 @@ class _FrameFeeder:
             self._ring.commit(entry, filled=False)
             return
         with self._times.busy(_STAGE):
-            self._spec.prepare(frame.picture.rgb(), place)
+            self._fill(frame.picture, place)
         self._ring.commit(replace(entry, row=self._ring.next_row()), filled=True)
 
     def gap(self, gap: Gap) -> None:
@@ -90,6 +118,7 @@ class _WindowFeeder:
         self,
         ring: BatchRing[Entry],
         spec: ModelInput,
+        fill: Fill,
         window: Window,
         times: StageTimes,
         *,
@@ -97,6 +126,7 @@ class _WindowFeeder:
     ) -> None:
         self._ring = ring
         self._spec = spec
+        self._fill = fill
         self._times = times
         self._keep_pictures = keep_pictures
         self._windows: Windows[NDArray[Any]] = Windows(window)
@@ -109,7 +139,7 @@ class _WindowFeeder:
             return
         with self._times.busy(_STAGE):
             pixels = np.empty(self._spec.shape, self._spec.dtype)
-            self._spec.prepare(frame.picture.rgb(), pixels)
+            self._fill(frame.picture, pixels)
             closed = self._windows.next(frame.stamp, pixels)
         self._let_go(closed)
         self._waiting.append(entry)

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLOCK_RESET", "Frame", "FrameStamp", "Gap", "Picture", "SourceInfo"]
+__all__ = [
+    "CLOCK_RESET",
+    "ColourTags",
+    "DevicePicture",
+    "DevicePlanes",
+    "Frame",
+    "FrameStamp",
+    "Gap",
+    "Picture",
+    "PlanarPicture",
+    "Planes",
+    "RowPicture",
+    "ScalablePicture",
+    "SourceInfo",
+]
 
 CLOCK_RESET = Fraction(1)
 """Seconds; a larger step back in time is no disorder among neighbours but a clock that started anew, as where
@@ -52,6 +66,91 @@ class Picture(Protocol):
         """Convert to ``(height, width, 3)`` uint8 RGB, displayed (rotation applied).
 
         A fresh array (its rows may be padded), free to be drawn on; nothing is cached.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """What a stream says of its colours: numbers of ISO/IEC 23091-2 (H.273), 2 being "unspecified"."""
+
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    range: int = 0
+    """0: unspecified, 1: limited, 2: full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """The samples of an 8-bit 4:2:0 picture, displayed (rotation applied). Views: not to be written to."""
+
+    y: NDArray[np.uint8]
+    """``(height, width)``."""
+    u: NDArray[np.uint8]
+    """``(height, width) / 2``, rounded up."""
+    v: NDArray[np.uint8]
+    """As ``u``."""
+    tags: ColourTags
+    plain: bool = True
+    """Each chroma sample counts for the four pixels that it covers; not so where fields are interlaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlanes:
+    """The samples of a picture in the memory of a device, 8-bit 4:2:0 with chroma in pairs (NV12), as stored."""
+
+    y: Any
+    """A DLPack capsule: ``(height, width)`` uint8."""
+    uv: Any
+    """A DLPack capsule: ``(height / 2, width / 2, 2)`` uint8."""
+    tags: ColourTags
+    transpose: bool = False
+    """To display it, swap the axes first."""
+    mirror_x: bool = False
+    """Then swap left and right."""
+    mirror_y: bool = False
+    """Then swap top and bottom."""
+
+
+@runtime_checkable
+class DevicePicture(Picture, Protocol):
+    """A picture that was decoded on a device; optional, for whoever can use it there."""
+
+    def device_planes(self) -> DevicePlanes | None:
+        """The planes where they are; ``None`` where ``rgb`` is the only way. Good while the capsules are."""
+        ...
+
+
+@runtime_checkable
+class PlanarPicture(Picture, Protocol):
+    """A picture that can also show its planes as they are; optional, for whoever need not convert them."""
+
+    def planes(self) -> Planes | None:
+        """The planes; ``None`` where the picture is not stored as 8-bit 4:2:0 in the size that it is displayed in."""
+        ...
+
+
+@runtime_checkable
+class RowPicture(Picture, Protocol):
+    """A picture of which some rows can be had for less than all of them; optional."""
+
+    def rgba_rows(self, rows: NDArray[np.int64]) -> NDArray[np.uint32] | None:
+        """Rows ``rows`` of ``rgb``, to the bit: ``(len(rows), width)`` words of four bytes in memory, red first, the
+        last without meaning. Good until the next call on this thread; ``None`` where it cannot be done.
+        """
+        ...
+
+
+@runtime_checkable
+class ScalablePicture(Picture, Protocol):
+    """A picture that can be had small for less than it costs whole; optional, for whoever gave up exactness."""
+
+    def rgb_scaled(self, width: int, height: int, *, smooth: bool) -> NDArray[np.uint8]:
+        """About ``rgb`` scaled to ``(height, width, 3)``; which pixels count is up to the picture.
+
+        Args:
+            smooth: all that lie under the new one should (antialiasing), else only the nearest.
         """
         ...
 

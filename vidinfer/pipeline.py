@@ -19,7 +19,7 @@ from functools import partial
 from vidinfer.channel import Channel
 from vidinfer.clock import Clock
 from vidinfer.detections import Results
-from vidinfer.errors import ModelError
+from vidinfer.errors import DeviceLost, ModelError
 from vidinfer.feeder import make_feeder
 from vidinfer.frame import Frame, Gap
 from vidinfer.record import Entry, LabelledBatch, Outcome
@@ -53,11 +53,13 @@ class Pipeline:
         batch_entries: int | None = None,
         slots: int = 3,
         keep_pictures: bool = False,
+        fast: bool = False,
     ) -> None:
         """Allocates the ring: ``slots`` batches of ``batch_size`` places; nothing grows after this.
 
         A model that takes several batches at once needs a slot for each, and two more to be filled meanwhile.
 
+        ``fast``: pictures may be scaled before they are converted, which is not exact.
         ``batch_entries``: most records in a batch, where many frames share a place; ``None``: one a place.
         """
         self._source = source
@@ -73,7 +75,7 @@ class Pipeline:
         self._channel: Channel[LabelledBatch] = Channel(1)
         self.ledger = Ledger()
         self.times = StageTimes(clock)
-        self._feeder = make_feeder(self._ring, spec, self.times, keep_pictures=keep_pictures)
+        self._feeder = make_feeder(self._ring, spec, self.times, keep_pictures=keep_pictures, fast=fast)
         self.first_label_at: float | None = None
         """When the first results came out of the model, on the clock."""
 
@@ -164,6 +166,8 @@ class Pipeline:
             self._failed_in_a_row = 0
         except Exception as error:
             self._failed_in_a_row += 1
+            if isinstance(error, DeviceLost):
+                raise
             if self._failed_in_a_row >= FAILED_BATCHES_IN_A_ROW:
                 raise ModelError(_cause(error, slot.entries)) from error
             batch = self._failed(slot.entries, error)

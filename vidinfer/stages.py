@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidinfer.detections import Results
-from vidinfer.frame import Frame, Gap, SourceInfo
+from vidinfer.frame import Frame, Gap, Picture, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ModelInfo",
     "ModelInput",
     "PendingResults",
+    "ScaledInput",
     "Sink",
     "Source",
     "Window",
@@ -104,6 +105,18 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaledInput:
+    """How to fill about the same place from a picture that was scaled without care for exactness."""
+
+    size: tuple[int, int]
+    """``(height, width)`` of that picture."""
+    smooth: bool
+    """Scaled with antialiasing, if the picture can."""
+    prepare: Callable[[NDArray[np.uint8], NDArray[Any]], None]
+    """``prepare(rgb, frame)``, as :attr:`ModelInput.prepare`, but ``rgb`` has ``size``."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInput:
     """What the model wants of each frame of a source, and how many of them it looks at together."""
 
@@ -120,6 +133,12 @@ class ModelInput:
     """``None``: one frame per place."""
     batch_size: int = 8
     """Places per batch that serve this model well, where nobody says."""
+    scaled: ScaledInput | None = None
+    """How a place can be filled for less, but not exactly; ``None``: not at all."""
+    prepare_from: Callable[[Picture, NDArray[Any]], None] | None = None
+    """``prepare_from(picture, frame)``: what ``prepare(picture.rgb(), frame)`` does, to the bit, for less where the
+    picture can; ``None``: there is no such way.
+    """
 
     @property
     def place(self) -> tuple[int, ...]:

@@ -66,6 +66,15 @@ class ArrayPicture:
         """A copy, free to be drawn on."""
         return self.array.copy()
 
+    def rgb_scaled(self, width: int, height: int, *, smooth: bool) -> NDArray[np.uint8]:
+        """The nearest pixels."""
+        ys, xs = (
+            (2 * np.arange(new) + 1) * old // (2 * new)
+            for new, old in zip((height, width), self.array.shape, strict=False)
+        )
+        scaled: NDArray[np.uint8] = self.array[ys[:, None], xs]
+        return scaled
+
 
 def make_frames(count: int, *, width: int = 32, height: int = 24, first: int = 0) -> Iterator[Frame]:
     """``count`` frames at 30 a second; frame ``i`` has the value ``i % 251`` in every pixel."""

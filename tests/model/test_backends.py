@@ -245,7 +245,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("backend", "precision", "told"),
     [
-        ("onnx", "auto", r"no backend 'onnx': this version has auto, openvino, compile, eager"),
+        ("onnx", "auto", r"no backend 'onnx': this version has auto, openvino, cudagraphs, compile, eager"),
         ("auto", "fp8", r"no precision 'fp8': this version has auto, fp32, bf16, fp16, int8"),
         (
             "openvino",

@@ -122,6 +122,10 @@ _TABLE = (
         values.optional("auto", values.path), "DIR", "auto",
     ),
     Option(
+        "decode", "speed", "exact, or fast: no loop filter, scaled before it is converted; pixels differ a little",
+        values.choice("exact", "fast"), "D", "exact",
+    ),
+    Option(
         "mode", "speed", "offline or live; auto: files offline, streams live (this version runs files only)",
         values.choice("auto", "offline", "live"), "M", "auto",
     ),

@@ -40,6 +40,8 @@ class RunConfig:
     device: str = "auto"
     backend: str = "auto"
     precision: str = "auto"
+    decode: str = "exact"
+    """Or ``fast``."""
     allow_inexact: bool = False
     cache: Path | None = None
     """For what was measured on this machine; ``None``: ``~/.cache/vidinfer``."""

@@ -6,7 +6,7 @@ The reference is what torchvision computes itself. A candidate that labels the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from vidinfer.clock import Clock
@@ -19,7 +19,7 @@ from vidinfer.model.remember import Memory
 from vidinfer.model.trial import Reference, Sample, frames_per_second, label
 from vidinfer.parity import Agreement, compare
 
-__all__ = ["Choice", "Chooser", "Sample"]
+__all__ = ["Choice", "Chooser", "Sample", "Tried"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Choice:
 
 
 @dataclass(slots=True)
-class _Tried:
+class Tried:
     """One candidate and what was seen of it."""
 
     candidate: Candidate
@@ -50,7 +50,7 @@ class _Tried:
 
     @property
     def exact(self) -> bool:
-        return self.agreement is not None and self.agreement.holds()
+        return self.agreement is not None and self.agreement.holds() and not self.failure
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -60,6 +60,12 @@ class _Tried:
             "parity": None if self.agreement is None else self.agreement.as_dict(),
             **({"failure": self.failure} if self.failure else {}),
         }
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be used."""
+        told = isinstance(error, BackendUnavailable | ModelError)
+        self.failure = str(error) if told else f"{type(error).__name__}: {error}".splitlines()[0]
+        self.engines = None
 
     def __str__(self) -> str:
         said = self.failure or (str(self.agreement) if self.agreement else "not tried")
@@ -86,10 +92,10 @@ class Chooser:
 
         ``passed_over``: backends that are not there, with the reason.
         """
+        self.clock = clock
+        self.memory = memory
         self._candidates = candidates
         self._reference = reference
-        self._clock = clock
-        self._memory = memory
         self._graphs = graphs
         self._by_name = by_name
         self._allow_inexact = allow_inexact
@@ -105,19 +111,68 @@ class Chooser:
         """
         if [*self._candidates] == [self._reference] or not sample.splittable:
             return self._only(sample)
-        reference = Reference(sample, self._reference.make(Supplies()), self._clock, self._threshold)
-        rates = self._memory.rates(sample)
-        tried: list[_Tried] = []
+        reference = Reference(sample, self._reference.make(Supplies()), self.clock, self._threshold)
+        rates = self.memory.rates(sample)
+        tried: list[Tried] = []
         for candidate in self._in_order(rates):
             tried.append(self._try(candidate, sample, reference, rates))
             if tried[-1].exact and len(rates) >= len(self._candidates):
                 break  # what is left is known to be slower
         chosen = self._fastest([one for one in tried if one.exact]) or self._inexact(tried)
-        self._memory.keep(sample, {str(one.candidate): one.rate for one in tried if one.rate is not None})
+        self.memory.keep(sample, {str(one.candidate): one.rate for one in tried if one.rate is not None})
         return self._choice(chosen, tried)
+
+    def survey(self, sample: Sample) -> Iterator[Tried]:
+        """Every candidate held against the reference, one after the other, with engines to measure; no rates.
+
+        Raises:
+            BackendUnavailable: there is none that can run this network.
+            ModelError: the reference fails.
+        """
+        reference: Reference | None = None
+        for candidate in self._able(sample):
+            if candidate == self._reference:
+                tried = Tried(candidate, agreement=Agreement(0, 0))
+                tried.engines = self._engines(candidate, sample, tried.guard)
+            else:
+                reference = reference or Reference(
+                    sample, self._reference.make(Supplies()), self.clock, self._threshold
+                )
+                tried = self._held(candidate, sample, reference)
+            yield tried
+
+    def adopt(self, sample: Sample, backend: str, precision: str) -> Choice:
+        """As somebody chose after a survey."""
+        for candidate in self._able(sample):
+            if (candidate.backend, candidate.precision) == (backend, precision):
+                guard = FiniteGuard()
+                engines = None if candidate == self._reference else self._engines(candidate, sample, guard)
+                return Choice(backend, precision, "as tuned", {}, engines, guard if engines else None)
+        raise BackendUnavailable(f"{backend} {precision} is not among what this model may run on")
+
+    def allows(self, backend: str, precision: str) -> bool:
+        """It is among the candidates."""
+        return any((one.backend, one.precision) == (backend, precision) for one in self._candidates)
 
     def _only(self, sample: Sample) -> Choice:
         """Nothing to choose from."""
+        one = self._able(sample)[0]
+        rate = self.memory.rates(sample).get(str(one))
+        if rate is None:
+            engines = Engines(sample.task, one.make(Supplies()), FiniteGuard())
+            rate = frames_per_second(sample, engines, self.clock)
+            self.memory.keep(sample, {str(one): rate})
+        details: dict[str, object] = {"model_only": rate}
+        if self._passed_over:
+            details["passed_over"] = self._passed_over
+        return Choice(one.backend, one.precision, "eager fp32 is torchvision's own arithmetic", details)
+
+    def _able(self, sample: Sample) -> Sequence[Candidate]:
+        """The candidates that can run this network.
+
+        Raises:
+            BackendUnavailable: there is none.
+        """
         asked = [one for one in self._candidates if one != self._reference]
         if self._by_name and asked and not sample.splittable:
             raise BackendUnavailable(
@@ -126,16 +181,7 @@ class Chooser:
             )
         if not self._candidates:
             raise BackendUnavailable("; ".join(self._passed_over))
-        one = self._reference
-        rate = self._memory.rates(sample).get(str(one))
-        if rate is None:
-            engines = Engines(sample.task, one.make(Supplies()), FiniteGuard())
-            rate = frames_per_second(sample, engines, self._clock)
-            self._memory.keep(sample, {str(one): rate})
-        details: dict[str, object] = {"model_only": rate}
-        if self._passed_over:
-            details["passed_over"] = self._passed_over
-        return Choice(one.backend, one.precision, "eager fp32 is torchvision's own arithmetic", details)
+        return self._candidates if sample.splittable else [self._reference]
 
     def _in_order(self, rates: dict[str, float]) -> list[Candidate]:
         """The fastest first, as far as that is known."""
@@ -143,32 +189,41 @@ class Chooser:
 
     def _try(
         self, candidate: Candidate, sample: Sample, reference: Reference, rates: dict[str, float]
-    ) -> _Tried:
-        tried = _Tried(candidate, rate=rates.get(str(candidate)))
+    ) -> Tried:
         if candidate == self._reference:
-            tried.agreement = Agreement(reference.frames, 0)
-            tried.rate = tried.rate or reference.rate(self._clock)
-            return tried
+            rate = rates.get(str(candidate)) or reference.rate(self.clock)
+            return Tried(candidate, rate, Agreement(reference.frames, 0))
+        tried = self._held(candidate, sample, reference)
+        tried.rate = rates.get(str(candidate))
+        if tried.rate is None and tried.engines is not None:
+            try:
+                tried.rate = frames_per_second(sample, tried.engines, self.clock)
+            except Exception as error:
+                tried.fail(error)
+        return tried
+
+    def _held(self, candidate: Candidate, sample: Sample, reference: Reference) -> Tried:
+        """One candidate against the reference."""
+        tried = Tried(candidate)
         try:
-            factory = candidate.make(Supplies(self._graphs, sample.given()))
-            tried.engines = Engines(sample.task, factory, tried.guard)
+            tried.engines = self._engines(candidate, sample, tried.guard)
             found = label(sample, tried.engines, reference.frames, reference.threshold)
             tried.guard.check()
             limit: int | None = getattr(sample.task, "limit", None)
             threshold = reference.threshold or 0.0
             tried.agreement = compare(reference.results, found, threshold=threshold, limit=limit)
-            if tried.rate is None:
-                tried.rate = frames_per_second(sample, tried.engines, self._clock)
-        except (BackendUnavailable, ModelError) as error:
-            tried.failure = str(error)
         except Exception as error:  # a backend fails in any way it likes
-            tried.failure = f"{type(error).__name__}: {error}".splitlines()[0]
+            tried.fail(error)
         return tried
 
-    def _fastest(self, tried: Sequence[_Tried]) -> _Tried | None:
+    def _engines(self, candidate: Candidate, sample: Sample, guard: FiniteGuard) -> Engines:
+        given = sample.given() if sample.splittable else None
+        return Engines(sample.task, candidate.make(Supplies(self._graphs, given)), guard)
+
+    def _fastest(self, tried: Sequence[Tried]) -> Tried | None:
         return max(tried, key=lambda one: one.rate or 0.0, default=None)
 
-    def _inexact(self, tried: Sequence[_Tried]) -> _Tried:
+    def _inexact(self, tried: Sequence[Tried]) -> Tried:
         """Nothing that was asked for is exact."""
         working = [one for one in tried if one.agreement is not None and not one.failure]
         chosen = self._fastest(working)
@@ -180,7 +235,7 @@ class Chooser:
             hint += ", or add --allow-inexact"
         raise BackendUnavailable(f"labels would not be those of the reference: {figures}; {hint}")
 
-    def _choice(self, chosen: _Tried, tried: Sequence[_Tried]) -> Choice:
+    def _choice(self, chosen: Tried, tried: Sequence[Tried]) -> Choice:
         asked = "asked for" if self._by_name else "the fastest of those that label as eager fp32 does"
         why = f"{chosen.candidate} is {asked}"
         if not chosen.exact:

@@ -16,13 +16,17 @@ from torchvision.transforms.functional import center_crop, resize
 from vidinfer.detections import Results
 from vidinfer.model.antialias import CropResampler
 from vidinfer.model.engine import DensePart, Outputs
-from vidinfer.model.inputs import InputRule, RuledPart, picture_tensor
+from vidinfer.model.inputs import InputRule, RuledPart, copy_centre, copy_picture, picture_tensor
 from vidinfer.model.normalise import Normaliser
+from vidinfer.model.packed import TOGETHER
 from vidinfer.model.threads import torch_threads
 from vidinfer.model.topk import TopClasses
-from vidinfer.stages import ModelInput
+from vidinfer.stages import ModelInput, ScaledInput
 
 __all__ = ["Classification", "ClassificationInput", "ClassificationPreset"]
+
+DEVICE_BATCH_SIZE = 32
+"""Pictures in a batch that nobody chose, on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,12 @@ class ClassificationPreset:
             std=tuple(transforms.std),
         )
 
+    def cut(self, pictures: Tensor) -> Tensor:
+        """The central squares of uint8 pictures ``(..., 3, h, w)``, by torchvision's own steps, where they are."""
+        resized = resize(pictures, [self.resize], self.interpolation, antialias=self.antialias)
+        square: Tensor = center_crop(resized, [self.crop])
+        return square
+
     def model_input(self, width: int, height: int) -> ModelInput:
         """The central square as uint8, rounded as torchvision rounds it."""
         shape = (self.crop, self.crop, 3)
@@ -59,26 +69,42 @@ class ClassificationPreset:
             return ModelInput(shape, np.dtype(np.uint8), self._by_torchvision)
         size = (int(resized[0]), int(resized[1]))
         resample = CropResampler((height, width), size, (self.crop, self.crop), mode=self.interpolation.value)
-        return ModelInput(shape, np.dtype(np.uint8), resample)
+        scaled = None
+        if size[0] * size[1] < width * height:
+            scaled = ScaledInput(size, smooth=True, prepare=copy_centre)
+        return ModelInput(shape, np.dtype(np.uint8), resample, scaled=scaled)
 
     def _by_torchvision(self, rgb: NDArray[np.uint8], place: NDArray[Any]) -> None:
         """For presets that none of today's weights have."""
         with torch_threads(1), torch.inference_mode():
-            picture = resize(picture_tensor(rgb), [self.resize], self.interpolation, antialias=self.antialias)
-            picture = center_crop(picture, [self.crop])
-            torch.from_numpy(place).copy_(picture.permute(1, 2, 0))
+            torch.from_numpy(place).copy_(self.cut(picture_tensor(rgb)).permute(1, 2, 0))
 
 
 class ClassificationInput:
     """The central square that the preset cuts. An :class:`~vidinfer.model.inputs.InputRule`; its thread rule holds."""
 
-    def __init__(self, preset: ClassificationPreset, device: torch.device) -> None:
+    def __init__(
+        self, preset: ClassificationPreset, device: torch.device, *, whole: bool | None = None
+    ) -> None:
+        """``whole``: places hold pictures as they are, ``device`` cuts them; ``None``: so on a GPU."""
+        self._preset = preset
         self._normalise = Normaliser(preset.mean, preset.std, device)
+        self._whole = device.type != "cpu" if whole is None else whole
         self._input = lru_cache(maxsize=16)(preset.model_input)
 
     def input_for(self, width: int, height: int) -> ModelInput:
         """As uint8."""
+        if self._whole:
+            shape, uint8 = (height, width, 3), np.dtype(np.uint8)
+            return ModelInput(shape, uint8, copy_picture, batch_size=DEVICE_BATCH_SIZE)
         return self._input(width, height)
+
+    def cut(self, batch: Tensor) -> Tensor:
+        """The central squares ``(n, crop, crop, 3)`` of places ``(n, h, w, 3)``."""
+        if not self._whole:
+            return batch
+        squares = [self._preset.cut(part) for part in torch.split(batch.permute(0, 3, 1, 2), TOGETHER)]
+        return torch.cat(squares).permute(0, 2, 3, 1)
 
     def tensor(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - cut to one size already
         """Normalised."""
@@ -112,9 +138,9 @@ class Classification:
         """The rule's tensor through the network."""
         return RuledPart(self._network, self._rule, width, height)
 
-    def given(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - the places as they are
-        """The places as they are."""
-        return batch
+    def given(self, batch: Tensor, width: int, height: int) -> Tensor:  # noqa: ARG002 - the rule knows
+        """The places as they are, or cut to size."""
+        return self._rule.cut(batch) if isinstance(self._rule, ClassificationInput) else batch
 
     def finish(self, outputs: Outputs, frames: int, width: int, height: int) -> Results:  # noqa: ARG002
         """The best classes of each frame."""

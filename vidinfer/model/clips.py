@@ -17,11 +17,11 @@ from torchvision.transforms.functional import center_crop, resize
 
 from vidinfer.detections import Results
 from vidinfer.model.engine import DensePart, Outputs
-from vidinfer.model.inputs import picture_tensor
+from vidinfer.model.inputs import copy_centre, picture_tensor
 from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
 from vidinfer.model.topk import TopClasses
-from vidinfer.stages import ModelInput, Window
+from vidinfer.stages import ModelInput, ScaledInput, Window
 
 __all__ = ["ClipClassification", "ClipRule"]
 
@@ -85,10 +85,19 @@ class ClipClassification:
         """Clips of the resized and cut picture, rounded to uint8 as torchvision rounds it."""
         return self._input(width, height)
 
-    def _make_input(self, _width: int, _height: int) -> ModelInput:
-        height, width = self._preset.crop_size
+    def _make_input(self, width: int, height: int) -> ModelInput:
+        crop = self._preset.crop_size
+        resized = resize(torch.empty(3, height, width, device="meta"), self._preset.resize_size).shape[-2:]
+        size, scaled = (int(resized[0]), int(resized[1])), None
+        if size[0] * size[1] < width * height and size[0] >= crop[0] and size[1] >= crop[1]:
+            scaled = ScaledInput(size, smooth=False, prepare=copy_centre)
         return ModelInput(
-            (height, width, 3), np.dtype(np.uint8), self._prepare, window=self._window, batch_size=BATCH_SIZE
+            (*crop, 3),
+            np.dtype(np.uint8),
+            self._prepare,
+            window=self._window,
+            batch_size=BATCH_SIZE,
+            scaled=scaled,
         )
 
     def _prepare(self, rgb: NDArray[np.uint8], frame: NDArray[Any]) -> None:

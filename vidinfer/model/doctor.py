@@ -102,7 +102,8 @@ def _backends() -> ModelFinding:
     try:
         able = ", ".join(cpu_precisions())
     except BackendUnavailable as error:
-        return ModelFinding("backends", True, str(error), "pip install openvino: it runs most models several times faster")
+        todo = "pip install openvino: it runs most models several times faster"
+        return ModelFinding("backends", True, str(error), todo)
     return ModelFinding("backends", False, f"openvino {version('openvino')} ({able}), eager")
 
 

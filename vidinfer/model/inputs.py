@@ -16,7 +16,15 @@ from vidinfer.errors import ModelError
 from vidinfer.model.threads import torch_threads
 from vidinfer.stages import ModelInput
 
-__all__ = ["CallableInput", "InputRule", "PlainInput", "RuledPart", "copy_picture", "picture_tensor"]
+__all__ = [
+    "CallableInput",
+    "InputRule",
+    "PlainInput",
+    "RuledPart",
+    "copy_centre",
+    "copy_picture",
+    "picture_tensor",
+]
 
 
 class InputRule(Protocol):
@@ -39,6 +47,13 @@ def picture_tensor(rgb: NDArray[np.uint8]) -> Tensor:
 def copy_picture(rgb: NDArray[np.uint8], frame: NDArray[Any]) -> None:
     """The whole picture, unchanged."""
     np.copyto(frame, rgb)
+
+
+def copy_centre(rgb: NDArray[np.uint8], frame: NDArray[Any]) -> None:
+    """The middle of a picture that is not smaller than ``frame``, as torchvision's ``center_crop`` places it."""
+    (height, width), (h, w) = rgb.shape[:2], frame.shape[:2]
+    top, left = round((height - h) / 2.0), round((width - w) / 2.0)
+    np.copyto(frame, rgb[top : top + h, left : left + w])
 
 
 class RuledPart(nn.Module):

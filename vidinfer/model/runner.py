@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -13,23 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vidinfer.detections import Results
-from vidinfer.errors import ModelError, VidinferError
+from vidinfer.errors import DeviceLost, ModelError, VidinferError
 from vidinfer.model.backends.eager import EagerFactory
 from vidinfer.model.choose import Choice, Chooser, Sample
 from vidinfer.model.engine import Pending
 from vidinfer.model.engines import Engines, Task
 from vidinfer.model.execution import Execution
+from vidinfer.model.fed import rgb_on
 from vidinfer.model.finite import FiniteGuard
+from vidinfer.model.inputs import copy_picture
+from vidinfer.model.packed import packed_input, unpacked
 from vidinfer.model.threads import torch_threads
+from vidinfer.model.tuning import survey
+from vidinfer.model.upload import upload_to
+from vidinfer.service import Curve, Effort
 from vidinfer.stages import ModelInfo, ModelInput, PendingResults
+from vidinfer.tuned import Tuned
 
-__all__ = ["TorchModel"]
+__all__ = ["TorchModel", "of_device"]
 
 T = TypeVar("T")
 
 
 class TorchModel:
-    """A model on one device, an :class:`~vidinfer.stages.AsyncModel`.
+    """A model on one device, a :class:`~vidinfer.tuned.Tunable`.
 
     It runs as the reference does, in eager fp32, until ``settle`` has found something better.
 
@@ -50,6 +57,7 @@ class TorchModel:
         self._task: Task | None = task
         self._execution = execution
         self._chooser = chooser
+        self._upload = upload_to(execution.device)
         self._guard = FiniteGuard()
         for module in watched:
             self._guard.watch(module)
@@ -57,6 +65,7 @@ class TorchModel:
         self._engines: Engines | None = Engines(task, reference, self._guard)
         self._largest: int | None = None
         """Frames that fit the device's memory, once it has run out."""
+        self._tuned: dict[tuple[int, int], Tuned | None] = {}
 
     @property
     def info(self) -> ModelInfo:
@@ -72,16 +81,24 @@ class TorchModel:
         """The input for frames displayed at ``width`` x ``height`` pixels."""
         if width < 1 or height < 1:
             raise ModelError(f"a frame of {width}x{height} pixels has nothing to look at")
-        return self._open().input_for(width, height)
+        spec = self._open().input_for(width, height)
+        if (tuned := self.tuned(width, height)) is not None:
+            spec = replace(spec, batch_size=tuned.batch_size)
+        return packed_input(spec) if self._whole(spec) else spec
+
+    def takes_pictures(self, width: int, height: int) -> bool:
+        """Whether batches may also hold pictures, ``(n, 1, 1, 1)`` of dtype ``object``: see ``DeviceFed``."""
+        return self._whole(self._open().input_for(width, height))
 
     def allocate(self, frames: int, spec: ModelInput) -> NDArray[Any]:
         """A batch slot ``(frames, *spec.place)``, zeroed; page-locked when the model runs on CUDA."""
         shape = (frames, *spec.place)
-        if self._execution.device.type != "cuda":
-            return np.zeros(shape, spec.dtype)
-        dtype = {"uint8": torch.uint8, "float32": torch.float32}[spec.dtype.name]
-        slot: NDArray[Any] = torch.zeros(shape, dtype=dtype, pin_memory=True).numpy()
-        return slot
+        if self._execution.device.type == "cuda":
+            dtype = {"uint8": torch.uint8, "float32": torch.float32}[spec.dtype.name]
+            with suppress(RuntimeError):  # the system locks no more pages: it goes without, slower
+                slot: NDArray[Any] = torch.zeros(shape, dtype=dtype, pin_memory=True).numpy()
+                return slot
+        return np.zeros(shape, spec.dtype)
 
     def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
         """Choose backend and precision: the fastest of those asked for that labels these frames as the reference does.
@@ -95,9 +112,9 @@ class TorchModel:
             ModelError: the reference itself fails.
         """
         task = self._open()
-        self._check(task, places, width, height)
+        self._check(places, width, height)
         with torch_threads(self._execution.threads), torch.inference_mode():
-            sample = Sample(task, self._on_device(places), width, height, batch_size)
+            sample = Sample(task, self._on_device(places, width, height), width, height, batch_size)
             choice: Choice = self._guarded(lambda: self._chooser.choose(sample), len(places))
         self._engines = choice.engines or self._engines
         self._guard = choice.guard or self._guard
@@ -109,6 +126,57 @@ class TorchModel:
             details={**self._info.details, **choice.details},
         )
 
+    def tuned(self, width: int, height: int) -> Tuned | None:
+        """The choice that is kept for such frames; one that may not be used in this run counts for nothing."""
+        size = (width, height)
+        if size not in self._tuned:
+            place = self._open().input_for(width, height).place
+            found = self._chooser.memory.tuned(place, width, height)
+            allowed = found is not None and self._chooser.allows(found.backend, found.precision)
+            self._tuned[size] = found if allowed else None
+        return self._tuned[size]
+
+    def survey(
+        self, places: NDArray[Any], width: int, height: int, effort: Effort, told: Callable[[str], None]
+    ) -> list[Curve]:
+        """Measure every candidate, and hold each against the reference: see :class:`~vidinfer.tuned.Tunable`."""
+        spec = self.input_for(width, height)
+
+        def batches(size: int) -> Callable[[], Tensor]:
+            slot = self.allocate(size, spec)
+            slot[:] = places[np.arange(size) % len(places)]
+            return lambda: self._on_device(slot, width, height)
+
+        with torch_threads(self._execution.threads), torch.inference_mode():
+            sample = Sample(self._open(), self._on_device(places, width, height), width, height, 1)
+            try:
+                return self._guarded(
+                    lambda: survey(self._chooser, sample, batches, effort, told), len(places)
+                )
+            except _OutOfMemory as error:
+                raise ModelError(
+                    f"{self._info.name} ran out of memory on {self._execution.device} with single frames"
+                ) from error
+
+    def adopt(self, curve: Curve, places: NDArray[Any], width: int, height: int) -> None:
+        """Run as ``curve``, one of those of ``survey``, from now on."""
+        with torch_threads(self._execution.threads), torch.inference_mode():
+            sample = Sample(self._open(), self._on_device(places, width, height), width, height, 1)
+            choice = self._chooser.adopt(sample, curve.backend, curve.precision)
+        self._engines = choice.engines or self._engines
+        self._guard = choice.guard or self._guard
+        self._info = replace(self._info, backend=choice.backend, precision=choice.precision)
+
+    def remember(self, width: int, height: int, curves: Sequence[Curve], tuned: Tuned) -> bool:
+        """Keep it all for the next runs, at once; ``False``: it could not be written."""
+        rates: dict[int, dict[str, float]] = {}
+        for curve in curves:
+            for one in curve.timed:
+                rates.setdefault(one.frames, {})[curve.name] = one.frames_per_second
+        place = self._open().input_for(width, height).place
+        self._tuned.clear()
+        return self._chooser.memory.keep_tuned(place, width, height, rates, tuned)
+
     def submit(self, batch: NDArray[Any], width: int, height: int) -> PendingResults:
         """Begin to label ``batch`` of frames displayed at ``width`` x ``height``.
 
@@ -117,8 +185,8 @@ class TorchModel:
         Raises:
             ModelError: the network raised, or ran out of memory with a single frame.
         """
-        task, engines = self._open(), self._running()
-        self._check(task, batch, width, height)
+        engines = self._running()
+        self._check(batch, width, height)
         if len(batch) == 0:
             raise ModelError("an empty batch: the model needs at least one frame")
         if self._largest is not None and len(batch) > self._largest:
@@ -126,7 +194,7 @@ class TorchModel:
         try:
             with self._threads(), torch.inference_mode():
                 pending = self._guarded(
-                    lambda: engines.submit(self._on_device(batch), width, height), len(batch)
+                    lambda: engines.submit(self._on_device(batch, width, height), width, height), len(batch)
                 )
         except _OutOfMemory:
             return self._halved(batch, width, height)
@@ -177,17 +245,27 @@ class TorchModel:
             raise ModelError(f"the model {self._info.name} is closed")
         return self._engines
 
-    def _check(self, task: Task, batch: NDArray[Any], width: int, height: int) -> None:
-        spec = task.input_for(width, height)
+    def _whole(self, spec: ModelInput) -> bool:
+        """A place holds a whole picture that the device prepares."""
+        return self._execution.whole_pictures and spec.window is None and spec.prepare is copy_picture
+
+    def _check(self, batch: NDArray[Any], width: int, height: int) -> None:
+        if batch.dtype == object and self.takes_pictures(width, height):
+            return
+        spec = self.input_for(width, height)
         if batch.shape[1:] != spec.place or batch.dtype != spec.dtype:
             raise ModelError(
                 f"a batch {batch.shape} of {batch.dtype} for frames of {width}x{height}: "
                 f"expected (n, {', '.join(map(str, spec.place))}) of {spec.dtype}"
             )
 
-    def _on_device(self, batch: NDArray[Any]) -> Tensor:
-        """Page-locked slots are copied without blocking; the results' own copy back waits for everything."""
-        return torch.from_numpy(batch).to(self._execution.device, non_blocking=True)
+    def _on_device(self, batch: NDArray[Any], width: int, height: int) -> Tensor:
+        """What the task calls places."""
+        if batch.dtype == object:
+            return rgb_on(self._execution.device, batch[:, 0, 0, 0].tolist(), width, height)
+        if self._whole(self._open().input_for(width, height)):
+            return unpacked(batch, self._upload)
+        return self._upload(batch)
 
     def _halved(self, batch: NDArray[Any], width: int, height: int) -> PendingResults:
         """The device is too small for so many frames: from now on half of them at a time."""
@@ -212,9 +290,24 @@ class TorchModel:
             raise _OutOfMemory from error
         except Exception as error:  # whatever a network raises is the network's failure
             reason = next(iter(str(error).strip().splitlines()), "") or "no message"
+            if of_device(error):
+                if "out of memory" in reason:  # of the driver's own calls
+                    raise _OutOfMemory from error
+                raise DeviceLost(
+                    f"the GPU failed while {self._info.name} ran on {self._execution.device} "
+                    f"({self._execution.why}), and this process cannot use it any more: {reason}; look at "
+                    "nvidia-smi and the system's log, then run again with --resume, or with --device cpu"
+                ) from error
             raise ModelError(
                 f"{self._info.name} failed on a batch of {frames}: {type(error).__name__}: {reason}"
             ) from error
+
+
+def of_device(error: Exception) -> bool:
+    """CUDA itself failed; but for a lack of memory, every later call of this process fails as well."""
+    return isinstance(error, torch.AcceleratorError) or (
+        isinstance(error, RuntimeError) and str(error).startswith("CUDA error:")
+    )
 
 
 class _OutOfMemory(Exception):

@@ -20,7 +20,7 @@ from vidinfer.model.engine import DensePart, Outputs
 from vidinfer.model.inputs import InputRule, RuledPart, copy_picture, picture_tensor
 from vidinfer.model.normalise import Normaliser
 from vidinfer.model.threads import torch_threads
-from vidinfer.stages import ModelInput
+from vidinfer.stages import ModelInput, ScaledInput
 
 __all__ = ["Segmentation", "SegmentationInput"]
 
@@ -53,7 +53,8 @@ class SegmentationInput:
         early = size[0] * size[1] < width * height
         shape = (*size, 3) if early else (height, width, 3)
         prepare = self._resampler((height, width), size) if early else copy_picture
-        return ModelInput(shape, np.dtype(np.uint8), prepare, batch_size=BATCH_SIZE)
+        scaled = ScaledInput(size, smooth=self._preset.antialias, prepare=copy_picture) if early else None
+        return ModelInput(shape, np.dtype(np.uint8), prepare, batch_size=BATCH_SIZE, scaled=scaled)
 
     def _resampler(
         self, source: tuple[int, int], size: tuple[int, int]

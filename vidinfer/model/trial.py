@@ -16,7 +16,7 @@ from vidinfer.model.engines import Engines, Task
 from vidinfer.model.finite import FiniteGuard
 from vidinfer.model.threads import torch_threads
 
-__all__ = ["Reference", "Sample", "frames_per_second", "label"]
+__all__ = ["Reference", "Sample", "frames_per_second", "label", "threads_for"]
 
 REFERENCE_SECONDS = 1.5
 """The reference is slow: it labels as many frames as it can in this time, at least one."""
@@ -110,7 +110,7 @@ class Reference:
 def label(sample: Sample, engines: Engines, frames: int, threshold: float | None) -> Results:
     """The first ``frames`` of the sample, in batches of the run's size."""
     parts = []
-    with sample.lowered(threshold), _threads(engines):
+    with sample.lowered(threshold), threads_for(engines):
         for first in range(0, frames, sample.batch_size):
             batch = sample.batch()
             rows = sample.places[first : min(first + sample.batch_size, frames)]
@@ -121,34 +121,39 @@ def label(sample: Sample, engines: Engines, frames: int, threshold: float | None
     return Results.joined(parts)
 
 
-def frames_per_second(sample: Sample, engines: Engines, clock: Clock) -> float:
-    """The network and what follows it, everything already compiled: the best of ``WINDOWS`` stretches.
+def frames_per_second(
+    sample: Sample, engines: Engines, clock: Clock, *, seconds: float = WINDOW_SECONDS
+) -> float:
+    """The network and what follows it, everything already compiled: the best of ``WINDOWS`` stretches of ``seconds``.
 
     What else runs on the machine can only make a stretch slower.
     """
-    with _threads(engines):
-        return _best_rate(sample, engines, clock)
+    with threads_for(engines):
+        return _best_rate(sample, engines, clock, seconds)
 
 
-def _best_rate(sample: Sample, engines: Engines, clock: Clock) -> float:
+def _best_rate(sample: Sample, engines: Engines, clock: Clock, seconds: float) -> float:
     batch = sample.batch()
     waiting: deque[Pending] = deque()
     start = began = clock.now()
-    best, done, windows = 0.0, 0, 0
-    while windows < WINDOWS and (not windows or began - start < LONGEST_SECONDS):
+    best, done, windows = 0.0, 0, -1  # the first stretch only gets things going
+    # Batches that were begun together end together: fewer than that would count by chance.
+    least = sample.batch_size * engines.factory.in_flight
+    while windows < WINDOWS and (windows < 1 or began - start < LONGEST_SECONDS):
         waiting.append(engines.submit(batch, sample.width, sample.height))
         if len(waiting) < engines.factory.in_flight:
             continue
         engines.finish(waiting.popleft().result(), sample.batch_size, sample.width, sample.height)
         done += sample.batch_size
-        if (passed := clock.now() - began) >= WINDOW_SECONDS:
-            best = max(best, done / passed)
+        passed = clock.now() - began
+        if windows < 0 or (done >= least and passed >= seconds):
+            best = max(best, done / passed) if windows >= 0 else best
             began, done, windows = clock.now(), 0, windows + 1
     while waiting:
         waiting.popleft().result()
     return best
 
 
-def _threads(engines: Engines) -> AbstractContextManager[None]:
-    """As in a run."""
+def threads_for(engines: Engines) -> AbstractContextManager[None]:
+    """Torch's own threads, as in a run."""
     return torch_threads(torch.get_num_threads() if engines.factory.in_torch else 1)

@@ -8,10 +8,12 @@ from collections.abc import Generator, Iterator
 from itertools import chain
 from pathlib import Path
 
+from av.container import InputContainer
 from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
 
 from vidinfer.errors import SourceError
-from vidinfer.frame import Frame, FrameStamp, Gap, SourceInfo
+from vidinfer.frame import Frame, FrameStamp, Gap, Picture, SourceInfo
 from vidinfer.source.container import choose_video, open_container
 from vidinfer.source.decode import Decoded, Decoder
 from vidinfer.source.describe import describe
@@ -32,8 +34,10 @@ class FileSource:
     Thread rule: iterate (once) and ``close`` on one thread; ``interrupt`` from any.
     """
 
-    def __init__(self, path: Path, *, name: str, threads: int) -> None:
+    def __init__(self, path: Path, *, name: str, threads: int, fast: bool = False) -> None:
         """Open ``path`` and decode up to its first frame; ``threads`` is the most the decoder may use, at least 1.
+
+        ``fast``: without the loop filter, where the decoder can do without.
 
         Raises:
             SourceError: it cannot be read, or holds no video that can be decoded.
@@ -44,20 +48,27 @@ class FileSource:
         self._converter = Converter()
         self._found = Found()
         self._gaps = 0
-        self._container = open_container(path)
+        self._fast = fast
+        self._container = self._open(path)
         try:
             stream = choose_video(self._container, path)
-            self._decoder = Decoder(path, self._container, stream, threads, self._stop.is_set)
+            self._decoder = Decoder(path, self._container, stream, threads, self._stop.is_set, fast=fast)
             self._items = iter(self._decoder)
             ahead, first = self._read_ahead(path)
             self._orientation = orientation_of(first)
             self._rotation = first.rotation
-            self._info = describe(path, name, self._container, stream, first, self._orientation)
+            self._info = self._describe(path, name, stream, first)
         except BaseException:
             self._container.close()  # the rest goes with this object, which nobody gets to see
             raise
         self._ahead = ahead
         self._events = self._read()
+
+    def _open(self, path: Path) -> InputContainer:
+        return open_container(path)
+
+    def _describe(self, path: Path, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
+        return describe(path, name, self._container, stream, first, self._orientation)
 
     def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap], VideoFrame]:
         ahead: deque[Decoded | Gap] = deque()
@@ -103,12 +114,13 @@ class FileSource:
         self._found.frame(pts, size, corrupt=corrupt, b_frame=frame.pict_type == PictureType.B)
         return Frame(stamp, self._picture(frame, orientation), corrupt)
 
-    def _picture(self, frame: VideoFrame, orientation: Orientation) -> DecodedPicture:
+    def _picture(self, frame: VideoFrame, orientation: Orientation) -> Picture:
         return DecodedPicture(frame, self._converter, orientation, self._info.width, self._info.height)
 
     def facts(self) -> dict[str, object]:
         """What was found so far: frames, timestamps, damage, size changes; ready for JSON."""
         return self._found.as_dict() | {
+            "loop_filter": "skipped where the decoder can" if self._fast else "as coded",
             "gaps": self._gaps,
             "packets": self._decoder.packets,
             "packets_lost": self._decoder.packets_lost,

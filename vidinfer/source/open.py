@@ -5,20 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidinfer.source.file import FileSource
+from vidinfer.source.nvdec import open_nvdec
 from vidinfer.stages import Source
 
 __all__ = ["open_source"]
 
 
-def open_source(path: Path, *, name: str, threads: int) -> Source:
+def open_source(
+    path: Path, *, name: str, threads: int, fast: bool = False, nvdec: int | None = None
+) -> Source:
     """Open a media file or a still image; ``close`` the result.
 
     Args:
         path: the file.
         name: as shown in the records.
         threads: the most that the decoder may use, at least 1.
+        fast: pixels need not be exact: the decoder may leave out what takes long.
+        nvdec: number of a GPU to decode on, where that can be; else in software, and the facts say why.
 
     Raises:
         SourceError: it cannot be read, or holds no video that can be decoded; one line says why and what to do.
     """
-    return FileSource(path, name=name, threads=threads)
+    if nvdec is not None:
+        return open_nvdec(path, name=name, threads=threads, device=nvdec)
+    return FileSource(path, name=name, threads=threads, fast=fast)

@@ -9,8 +9,12 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 from numpy.typing import NDArray
 
+from vidinfer.frame import Planes
 from vidinfer.source.colour import is_hdr
-from vidinfer.source.orientation import Orientation
+from vidinfer.source.orientation import UPRIGHT, Orientation
+from vidinfer.source.planes import upright_planes
+from vidinfer.source.rows import RowConverter
+from vidinfer.source.shrink import shrunk
 
 __all__ = ["Converter", "DecodedPicture"]
 
@@ -23,6 +27,7 @@ class Converter(threading.local):
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self.rows = RowConverter(lambda frame: self.rgb24(frame, frame.width, frame.height))
 
     def rgb24(self, frame: VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
         """Convert to ``(height, width, 3)`` as tagged; scaled where ``frame`` has another size.
@@ -81,3 +86,23 @@ class DecodedPicture:
         """
         stored = self._orientation.size(self._width, self._height)
         return self._orientation.apply(self._converter.rgb24(self._frame, *stored))
+
+    def rgba_rows(self, rows: NDArray[np.int64]) -> NDArray[np.uint32] | None:
+        """Some rows of ``rgb``, without converting the others; ``None`` unless 8-bit 4:2:0, upright and unscaled."""
+        stored = (self._frame.width, self._frame.height)
+        if self._orientation != UPRIGHT or stored != (self._width, self._height) or is_hdr(self._frame):
+            return None
+        return self._converter.rows.rgba(self._frame, rows)
+
+    def rgb_scaled(self, width: int, height: int, *, smooth: bool) -> NDArray[np.uint8]:
+        """About ``rgb`` scaled to ``(height, width, 3)``: scaled before it is converted; otherwise as ``rgb``."""
+        stored = self._orientation.size(width, height)
+        small = shrunk(self._frame, *stored, smooth=smooth)
+        frame = self._frame if small is None else small
+        return self._orientation.apply(self._converter.rgb24(frame, *stored))
+
+    def planes(self) -> Planes | None:
+        """The planes as displayed, views where nothing is turned; ``None``: not 8-bit 4:2:0, or another size."""
+        if self._orientation.size(self._width, self._height) != (self._frame.width, self._frame.height):
+            return None
+        return upright_planes(self._frame, self._orientation)

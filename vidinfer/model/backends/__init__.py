@@ -79,8 +79,19 @@ def _compile(device: torch.device, precision: str, _threads: int, _supplies: Sup
     return CompiledFactory(device, precision)
 
 
+def _cudagraphs(device: torch.device, precision: str, _threads: int, _supplies: Supplies) -> EngineFactory:
+    from vidinfer.model.backends.cudagraphs import CudaGraphsFactory
+
+    return CudaGraphsFactory(device, precision)
+
+
 BACKENDS: Mapping[str, _Backend] = {
     "openvino": _Backend({"cpu": ("fp32", "bf16", "int8")}, _openvino_here, _openvino),
+    "cudagraphs": _Backend(
+        {"cuda": ("fp32", "bf16", "fp16")},
+        lambda kind: ("fp16", "bf16", "fp32") if kind == "cuda" else (),
+        _cudagraphs,
+    ),
     "compile": _Backend(
         {"cpu": ("fp32", "bf16"), "cuda": ("fp32", "bf16", "fp16")}, lambda _kind: (), _compile
     ),
