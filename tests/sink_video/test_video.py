@@ -20,6 +20,10 @@ from vidinfer.sink.video import VideoSink
 from vidinfer.testing import ArrayPicture
 
 MS = Fraction(1, 1000)
+BT709 = {"colorspace": 1, "color_range": 1, "color_primaries": 1, "color_trc": 1}
+BT601 = {"colorspace": 6, "color_range": 1, "color_primaries": 6, "color_trc": 6}
+PAL = {"colorspace": 5, "color_range": 1, "color_primaries": 5, "color_trc": 6}
+UNTAGGED = {"colorspace": 2, "color_range": 0, "color_primaries": 2, "color_trc": 2}
 Pixels = NDArray[np.uint8]
 
 
@@ -53,7 +57,7 @@ def test_every_frame_at_its_own_time(tmp_path: Path, name: str, options: dict[st
 
 
 def test_an_older_ffmpeg_agrees(tmp_path: Path) -> None:
-    source = make_video(tmp_path / "in.mp4", frames=25, b_frames=2)
+    source = make_video(tmp_path / "in.mp4", frames=25, b_frames=2, colour=BT709)
     render(source, tmp_path / "out.mp4", preset="veryfast")
     (stream,) = ffprobe(tmp_path / "out.mp4")["streams"]
     expected = {
@@ -70,6 +74,44 @@ def test_an_older_ffmpeg_agrees(tmp_path: Path) -> None:
         "duration": "1.000000",
     }
     assert {key: stream[key] for key in expected} == expected
+
+
+def tags(path: Path) -> dict[str, int]:
+    """Of the first frame, as FFmpeg numbers them."""
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        return {name: int(getattr(frame, name)) for name in UNTAGGED}
+
+
+@pytest.mark.parametrize("colour", [{}, BT709, BT601, PAL])
+def test_samples_that_are_not_converted_keep_their_tags(tmp_path: Path, colour: dict[str, int]) -> None:
+    source = make_video(tmp_path / "in.mp4", frames=3, colour=colour)
+    render(source, tmp_path / "out.mp4")
+    assert tags(tmp_path / "out.mp4") == tags(source) == (UNTAGGED | colour)
+    (stream,) = ffprobe(tmp_path / "out.mp4")["streams"]
+    assert ("color_space" in stream) == bool(colour), "no tag is made up, in the container neither"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ten-bit.mkv", {"codec": "libx265", "pix_fmt": "yuv420p10le"}),
+        ("half-chroma.mkv", {"pix_fmt": "yuv422p"}),
+        ("full-chroma.mkv", {"pix_fmt": "yuv444p"}),
+        ("full-range.mp4", {"colour": BT601 | {"color_range": 2}}),
+        ("other-matrix.mp4", {"colour": {"colorspace": 7}}),
+        ("wide.mp4", {"colour": {"colorspace": 9, "color_primaries": 9}}),
+        ("hdr.mp4", {"colour": BT709 | {"color_trc": 16}}),
+        ("rgb.mkv", {"codec": "ffv1", "pix_fmt": "bgr0"}),
+        ("palette.gif", {"codec": "gif", "pix_fmt": "rgb8"}),
+        ("grey.mkv", {"codec": "ffv1", "pix_fmt": "gray"}),
+    ],
+)
+def test_everything_else_becomes_bt709(tmp_path: Path, name: str, options: dict[str, object]) -> None:
+    source = make_video(tmp_path / name, frames=2, **options)  # type: ignore[arg-type]
+    render(source, tmp_path / "out.mp4")
+    assert tags(tmp_path / "out.mp4") == BT709
+    assert numbers(tmp_path / "out.mp4") == numbers(source)
 
 
 def test_it_is_an_ordinary_mp4_once_closed(tmp_path: Path) -> None:
@@ -149,7 +191,8 @@ def test_pixels_keep_their_shape_and_rotation_is_baked_in(
 
 
 @pytest.mark.parametrize(
-    "colour", [{}, {"colorspace": 1, "color_range": 2}, {"colorspace": 5, "color_range": 1}]
+    "colour",
+    [{}, {"colorspace": 1, "color_range": 2}, {"colorspace": 5, "color_range": 1}, {"colorspace": 1}],
 )
 def test_colours_do_not_shift(tmp_path: Path, colour: dict[str, int]) -> None:
     class Keep(Blank):
@@ -168,14 +211,19 @@ def test_colours_do_not_shift(tmp_path: Path, colour: dict[str, int]) -> None:
 
 
 def exact_rgb(frame: av.VideoFrame) -> NDArray[np.float64]:
-    """Limited BT.709 to RGB by the standard's own numbers: swscale's 8-bit arithmetic is a level too dark."""
+    """Limited range to RGB by the standards' own numbers, BT.709 if tagged so, else BT.601.
+
+    swscale's 8-bit arithmetic is a level too dark.
+    """
     y, u, v = (
         np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width].astype(float)
         for p in frame.planes
     )
     y = (y - 16) * 255 / 219
     u, v = (((c - 128) * 255 / 224).repeat(2, axis=0).repeat(2, axis=1) for c in (u, v))
-    return np.stack([y + 1.5748 * v, y - 0.187324 * u - 0.468124 * v, y + 1.8556 * u], axis=2)
+    if frame.colorspace == 1:
+        return np.stack([y + 1.5748 * v, y - 0.187324 * u - 0.468124 * v, y + 1.8556 * u], axis=2)
+    return np.stack([y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u], axis=2)
 
 
 @pytest.mark.parametrize(

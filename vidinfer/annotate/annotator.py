@@ -23,6 +23,8 @@ __all__ = ["DrawingAnnotator"]
 
 _TAGS: dict[Outcome, str] = {Outcome.CORRUPT: "damaged", Outcome.FAILED: "failed"}
 _TAG_GROUND: Colour = (54, 48, 40)
+_SMALL = 100
+"""Pixels of the shorter side."""
 
 Shares = tuple[list[str], list[float], list[Colour]]
 """Names, scores and colours of classes, best first."""
@@ -32,7 +34,7 @@ class DrawingAnnotator:
     """Objects with boxes, masks, figures and names; the best classes; segments; flow: each sized for the picture.
 
     The classes of a clip stay on the picture until the next clip's are known. Implements
-    :class:`vidinfer.stages.Annotator`. Thread rule: one thread at a time.
+    :class:`vidinfer.stages.BoundedAnnotator`. Thread rule: one thread at a time.
     """
 
     def __init__(self) -> None:
@@ -54,6 +56,32 @@ class DrawingAnnotator:
         self._strip = Strip(letters, small, names, width, height)
         self._clip: Shares | None = None
 
+    def touches(self, entry: Entry, results: Results) -> NDArray[np.int64] | None:
+        """The rectangles ``(k, 4)`` (x1, y1, x2, y2 in pixels) that ``draw`` will read or change; ``None``: everything.
+
+        Segments and flow tint the whole picture. Small pictures are not worth the question, and too tight for some of
+        the drawings.
+        """
+        if min(self._width, self._height) < _SMALL:
+            return None
+        parts: list[NDArray[np.int64]] = []
+        clip = self._clip is not None
+        if results.frames > 0:
+            if results.flow is not None or results.segments is not None:
+                return None
+            if results.objects is not None:
+                parts += self._objects.touches(results.objects, results.categories)
+            if results.classes is not None:
+                parts.append(np.array([self._panel.touches(results.classes.labels.shape[1])]))
+            clip = clip or results.clips is not None
+        if clip:
+            parts.append(np.array([self._strip.rectangle]))
+        tag = _TAGS.get(entry.outcome)
+        if tag is not None:
+            left, top, tile = self._place_tag(tag, clip)
+            parts.append(np.array([(left, top, left + tile.shape[1], top + tile.shape[0])]))
+        return np.concatenate([np.zeros((0, 4), np.int64), *parts])
+
     def draw(self, rgb: NDArray[np.uint8], entry: Entry, results: Results) -> None:
         """Draw in place on ``rgb`` ``(height, width, 3)`` what ``results`` say of the one frame of ``entry``.
 
@@ -70,7 +98,9 @@ class DrawingAnnotator:
             self._strip.draw(rgb, *self._clip)
         tag = _TAGS.get(entry.outcome)
         if tag is not None:
-            self._draw_tag(rgb, tag)
+            left, top, tile = self._place_tag(tag, self._clip is not None)
+            target = rgb[max(top, 0) : max(top + len(tile), 0), left : left + tile.shape[1]]
+            target[:] = tile[: target.shape[0], : target.shape[1]]
 
     def _draw_results(self, rgb: NDArray[np.uint8], entry: Entry, results: Results) -> None:
         """What tints the picture first, what stands on it last."""
@@ -91,12 +121,10 @@ class DrawingAnnotator:
         names = [name_of(label, categories) for label in labels]
         return names, classes.scores[0].tolist(), [self._palette[label] for label in labels]
 
-    def _draw_tag(self, rgb: NDArray[np.uint8], text: str) -> None:
-        """Bottom left, where the panels are not; above the strip."""
+    def _place_tag(self, text: str, clip: bool) -> tuple[int, int, NDArray[np.uint8]]:
+        """Left, top and picture of a tag: bottom left, where the panels are not; above the strip of a ``clip``."""
         letters = self._small
         tile = letters.tile(letters.fit(text, self._width - 2 * letters.pad), _TAG_GROUND)
-        height, width = tile.shape[:2]
         edge = letters.pad if min(self._width, self._height) > 100 else 0
-        bottom = self._height - edge - (0 if self._clip is None else self._strip.height)
-        target = rgb[max(bottom - height, 0) : max(bottom, 0), edge : edge + width]
-        target[:] = tile[: target.shape[0], : target.shape[1]]
+        bottom = self._height - edge - (self._strip.height if clip else 0)
+        return edge, bottom - len(tile), tile

@@ -30,15 +30,20 @@ class Corner:
         self.rows = max(1, (height - 2 * self._margin - self._gap) // row)
         """How many there is room for."""
 
+    def rectangle(self, rows: int) -> tuple[int, int, int, int]:
+        """What ``take`` darkens, and rows stay in: x1, y1, x2, y2 in pixels, perhaps beyond the picture."""
+        edge = self._margin
+        return edge, edge, edge + self._width, edge + rows * self._row + self._gap
+
     def take(self, rgb: NDArray[np.uint8], rows: int) -> tuple[int, int, list[int]]:
         """Darken the ground of ``rows`` rows, at least one.
 
         Returns:
             Left and right end of the rows, and the top of each, in pixels.
         """
-        top, left = self._margin, self._margin
-        right = min(left + self._width, rgb.shape[1])
-        darken(rgb[top : top + rows * self._row + self._gap, left:right])
+        left, top, right, bottom = self.rectangle(rows)
+        right = min(right, rgb.shape[1])
+        darken(rgb[top:bottom, left:right])
         first = top + self._gap // 2
         return left + self._gap, right - self._gap, [first + k * self._row for k in range(rows)]
 

@@ -31,16 +31,14 @@ def place_labels(boxes: IntArray, sizes: IntArray, width: int, height: int) -> I
     covered += np.arange(places.shape[1], dtype=np.float32) * 1e-3  # equal otherwise: the earlier place
     covered += _off_its_place(places, boxes, sizes)
     chosen = np.zeros((m, 2), np.int64)
-    x1, y1 = places[..., 0], places[..., 1]
-    x2, y2 = x1 + sizes[:, None, 0], y1 + sizes[:, None, 1]
+    low, high = places, places + sizes[:, None]
     for i in range(m):
         best = int(covered[i].argmin())
-        chosen[i] = places[i, best]
+        chosen[i] = low[i, best]
         if i + 1 < m:  # what the next labels would cover of this one
-            left, top, right, bottom = x1[i, best], y1[i, best], x2[i, best], y2[i, best]
-            across = np.minimum(x2[i + 1 :], right) - np.maximum(x1[i + 1 :], left)
-            down = np.minimum(y2[i + 1 :], bottom) - np.maximum(y1[i + 1 :], top)
-            covered[i + 1 :] += across.clip(0) * down.clip(0)
+            shared = np.minimum(high[i + 1 :], high[i, best]) - np.maximum(low[i + 1 :], low[i, best])
+            np.maximum(shared, 0, out=shared)
+            covered[i + 1 :] += shared[..., 0] * shared[..., 1]
     return chosen
 
 

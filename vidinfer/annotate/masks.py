@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vidinfer.annotate.bands import bands
 from vidinfer.annotate.palette import Colour
 
-__all__ = ["draw_masks"]
+__all__ = ["draw_masks", "mask_bounds"]
 
 _TINT = 0.45
 """Share of the object's colour in what is shown."""
@@ -37,7 +37,7 @@ def draw_masks(
     """
     if masks.size == 0:
         return
-    bounds = _bounds(boxes, rgb.shape[1], rgb.shape[0]).tolist()
+    bounds = mask_bounds(boxes, rgb.shape[1], rgb.shape[0]).tolist()
     for i in reversed(range(len(bounds))):
         x1, y1, x2, y2 = bounds[i]
         if x1 < x2 and y1 < y2:
@@ -45,8 +45,11 @@ def draw_masks(
             _draw_one(rgb[y1:y2, x1:x2], inside, colours[i], line)
 
 
-def _bounds(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.int64]:
-    """``(m, 4)``: the pixels of the picture that lie in each box at least in part; empty where it is no box."""
+def mask_bounds(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.int64]:
+    """``(m, 4)``: the pixels of the picture that lie in each box at least in part; empty where it is no box.
+
+    They are all that ``draw_masks`` changes.
+    """
     known = np.all(np.isfinite(boxes), axis=1) & np.all(boxes[:, :2] < boxes[:, 2:], axis=1)
     near = np.clip(np.where(np.expand_dims(known, 1), boxes, 0), 0, [width, height] * 2)
     return np.concatenate([np.floor(near[:, :2]), np.ceil(near[:, 2:])], axis=1).astype(np.int64)

@@ -28,6 +28,11 @@ class ClassPanel:
         row = self._meter.height + letters.pad
         self._corner = Corner(letters, longest + 2 * letters.pad, row, width, height)
 
+    def touches(self, classes: int) -> tuple[int, int, int, int]:
+        """Where ``draw`` draws so many classes: x1, y1, x2, y2 in pixels."""
+        rows = min(classes, self._corner.rows)
+        return self._corner.rectangle(rows) if rows else (0, 0, 0, 0)
+
     def draw(
         self, rgb: NDArray[np.uint8], names: Sequence[str], scores: Sequence[float], colours: Sequence[Colour]
     ) -> None:

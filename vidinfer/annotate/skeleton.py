@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidinfer.annotate.palette import Colour
 
-__all__ = ["draw_skeletons"]
+__all__ = ["draw_skeletons", "skeleton_bounds"]
 
 _SHIFT = 4
 """Bits of a pixel in OpenCV's coordinates: figures move smoothly instead of jumping from pixel to pixel."""
@@ -38,8 +38,7 @@ def draw_skeletons(
         colours: ``m``.
         line: width of the lines in pixels, at most.
     """
-    far = 4 * max(rgb.shape[:2])
-    shown = (keypoints[..., 2] > 0) & np.all(np.abs(keypoints[..., :2]) < far, axis=2)
+    shown = _shown(keypoints, rgb.shape[1], rgb.shape[0])
     where = np.rint(np.where(np.expand_dims(shown, 2), keypoints[..., :2], 0) * _PIXEL).astype(np.int64)
     for i in reversed(range(len(keypoints))):
         if np.any(shown[i]):
@@ -52,6 +51,28 @@ def draw_skeletons(
             _draw_dots(
                 rgb, [p for p, there in zip(points, seen, strict=True) if there], colours[i], thin, edge
             )
+
+
+def skeleton_bounds(
+    keypoints: NDArray[np.float32], skeleton: Sequence[tuple[int, int]], line: int, width: int, height: int
+) -> NDArray[np.int64]:
+    """``(n, 4)``: what ``draw_skeletons`` changes: a rectangle for each point and line; x1, y1, x2, y2 in pixels."""
+    shown = _shown(keypoints, width, height)
+    count = keypoints.shape[1]
+    pairs = [(a, a) for a in range(count)] + [(a, b) for a, b in skeleton if max(a, b) < count]
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    there = shown[:, first] & shown[:, second]
+    a, b = keypoints[:, first, :2][there], keypoints[:, second, :2][there]
+    reach = line + max(1, round(line * _EDGE_OF_LINE)) + 1  # of the dots, which are wider than the lines
+    low = np.floor(np.minimum(a, b)).astype(np.int64) - reach
+    high = np.ceil(np.maximum(a, b)).astype(np.int64) + reach + 1
+    return np.concatenate([low, high], axis=1)
+
+
+def _shown(keypoints: NDArray[np.float32], width: int, height: int) -> NDArray[np.bool_]:
+    """``(m, k)``: points that have a score, and are not absurdly far away."""
+    near = np.all(np.abs(keypoints[..., :2]) < 4 * max(width, height), axis=2)
+    return np.asarray((keypoints[..., 2] > 0) & near)
 
 
 def _draw_lines(

@@ -36,6 +36,8 @@ class Strip:
         self.height = min(self._first.height + letters.pad + letters.pad // 2, height)
         """Pixels of the picture that it covers at the bottom."""
         self._top = height - self.height
+        self.rectangle = (0, self._top, width, height)
+        """What it covers: x1, y1, x2, y2 in pixels."""
         longest = max((self._first.width(name) for name in categories), default=0)
         self._places = _places(
             edge, max(width - edge, edge + 1), longest, _READABLE * small.size, 4 * self._gap

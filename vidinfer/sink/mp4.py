@@ -6,15 +6,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from vidinfer.address import file_url
 from vidinfer.frame import FrameStamp, SourceInfo
 from vidinfer.sink.audio import SourceAudio
+from vidinfer.sink.codec import Codec
 from vidinfer.sink.encoder import H264Track
 from vidinfer.sink.timeline import VideoTimeline, start_shift
 from vidinfer.sink.verify import verify
@@ -41,9 +41,10 @@ class Mp4File:
     Thread rule: one thread at a time.
     """
 
-    def __init__(self, path: Path, source: SourceInfo, *, preset: str, crf: float, threads: int) -> None:
-        """Create ``path``, open the encoder and look for the source's sound."""
+    def __init__(self, path: Path, source: SourceInfo, codec: Codec) -> None:
+        """Create ``path`` for pictures encoded by ``codec``, and look for the source's sound."""
         self._path = path
+        self._codec = codec
         self.timeline = VideoTimeline(source.time_base, source.rate)
         self.frames = 0
         # Edit lists count in the movie's own unit, so it must be as fine as the track's.
@@ -54,24 +55,22 @@ class Mp4File:
                 self._output,
                 source.width,
                 source.height,
+                codec,
                 time_base=self.timeline.time_base,
                 rate=min(max(source.rate or _USUAL_RATE, _RATES[0]), _RATES[1]),
                 aspect=_pixel_aspect(source),
-                preset=preset,
-                crf=crf,
-                threads=threads,
             )
             self._audio = SourceAudio(source.path, self._output)
         except BaseException:
             self._output.close()
             raise
 
-    def add(self, stamp: FrameStamp, rgb: NDArray[np.uint8]) -> None:
-        """Append a picture ``(height, width, 3)``, and the sound that belongs before it."""
+    def add(self, stamp: FrameStamp, picture: VideoFrame) -> None:
+        """Append a picture, yuv420p of even size, and the sound that belongs before it."""
         if self.frames == 0:
             self._begin(stamp)
         placed = self.timeline.place(stamp)
-        packets = self._track.encode(rgb, placed.pts, placed.duration)
+        packets = self._track.encode(picture, placed.pts, placed.duration)
         self.frames += 1
         self._mux(packets)
 
@@ -100,6 +99,7 @@ class Mp4File:
         """The form of the file and what became of the sound."""
         return {
             "codec": "h264",
+            "encoder": self._codec.name,
             "size": list(self._track.size),
             "padded_to_even": self._track.padded,
             "time_base": str(self.timeline.time_base),
@@ -109,7 +109,8 @@ class Mp4File:
 
     def warnings(self) -> list[str]:
         """What was changed or lost, in words."""
-        return self.timeline.warnings() + self._audio.warnings()
+        slow = [self._codec.warning] if self._codec.warning else []
+        return slow + self.timeline.warnings() + self._audio.warnings()
 
     def _begin(self, stamp: FrameStamp) -> None:
         """Fix how the source's clock becomes the file's, for pictures and sound alike."""

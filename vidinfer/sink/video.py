@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from vidinfer.errors import SinkError
-from vidinfer.frame import Gap, Picture, SourceInfo
+from vidinfer.frame import Gap, SourceInfo
 from vidinfer.record import LabelledBatch
 from vidinfer.sink.atomic import PartialFile, output_error
+from vidinfer.sink.codec import ENCODERS, choose_codec
 from vidinfer.sink.mp4 import Mp4File
+from vidinfer.sink.overlay import Overlay
 from vidinfer.stages import Annotator, ModelInfo
 
 __all__ = ["VideoSink"]
@@ -40,18 +40,27 @@ class VideoSink:
         preset: str = "veryfast",
         crf: float = 23,
         threads: int = 0,
+        encoder: str = "libx264",
         overwrite: bool = False,
     ) -> None:
         """``preset``, ``crf`` (0 to 51, smaller is better and larger) and ``threads`` (0: its choice) are x264's.
 
-        ``overwrite`` replaces a file of that path, once the new one is complete.
+        ``encoder`` is ``libx264``, or ``auto``: the GPU's own where the model runs on a GPU that has one. ``overwrite``
+        replaces a file of that path, once the new one is complete.
+
+        Raises:
+            ValueError: another ``encoder``.
         """
+        if encoder not in ENCODERS:
+            raise ValueError(f"no encoder {encoder!r}; there are {', '.join(ENCODERS)}")
         self._path = path
         self._annotator = annotator
         self._preset, self._crf, self._threads = preset, crf, threads
+        self._encoder = encoder
         self._overwrite = overwrite
         self._partial: PartialFile | None = None
         self._file: Mp4File | None = None
+        self._overlay: Overlay | None = None
         self._without_picture = 0
         self._done = False
 
@@ -61,7 +70,7 @@ class VideoSink:
         return (self._path,)
 
     def open(self, source: SourceInfo, model: ModelInfo) -> None:
-        """Create the file under a temporary name, open the encoder and look for the source's sound.
+        """Create the file under a temporary name, try the encoder and look for the source's sound.
 
         Raises:
             SinkError: not writable, there already, or a size that H.264 does not have.
@@ -72,12 +81,14 @@ class VideoSink:
                 f"at {_LARGEST} a side; leave out --video for this source"
             )
         self._annotator.open(source, model)
+        self._overlay = Overlay(self._annotator, source.width, source.height)
         self._partial = PartialFile(self._path, overwrite=self._overwrite)
         try:
             with self._failing("create"):
-                self._file = Mp4File(
-                    self._partial.path, source, preset=self._preset, crf=self._crf, threads=self._threads
+                codec = choose_codec(
+                    self._encoder, model.device, preset=self._preset, crf=self._crf, threads=self._threads
                 )
+                self._file = Mp4File(self._partial.path, source, codec)
         except BaseException:
             self._partial.abort()
             raise
@@ -88,8 +99,8 @@ class VideoSink:
         Raises:
             SinkError: disk full, encoder failure, …
         """
-        file = self._file
-        if file is None:
+        file, overlay = self._file, self._overlay
+        if file is None or overlay is None:
             raise SinkError(f"{self._path} is written before it is opened")
         for entry in batch.entries:
             if isinstance(entry.at, Gap):
@@ -97,11 +108,11 @@ class VideoSink:
             elif entry.picture is None:
                 self._without_picture += 1
             else:
-                rgb = drawable(entry.picture)
                 row = max(entry.row, 0)
-                self._annotator.draw(rgb, entry, batch.results.rows(row, row + (entry.row >= 0)))
+                results = batch.results.rows(row, row + (entry.row >= 0))
+                picture = overlay.draw(entry.picture, entry, results)
                 with self._failing("write"):
-                    file.add(entry.at, rgb)
+                    file.add(entry.at, picture)
 
     def close(self) -> None:
         """Finish the file, read it back and give it its final name. Without any frame there is no file.
@@ -138,7 +149,14 @@ class VideoSink:
             warnings.append(f"frames without a picture, missing in the video: {self._without_picture}")
         if self._file.frames == 0:
             warnings.append("there was no frame to show, so no video was written")
-        return {"format": "mp4", "frames": self._file.frames, **self._file.facts(), "warnings": warnings}
+        whole = 0 if self._overlay is None else self._overlay.pictures_converted
+        return {
+            "format": "mp4",
+            "frames": self._file.frames,
+            **self._file.facts(),
+            "pictures_converted_whole": whole,
+            "warnings": warnings,
+        }
 
     @contextmanager
     def _failing(self, doing: str) -> Iterator[None]:
@@ -149,11 +167,3 @@ class VideoSink:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
             raise output_error(self._path, error, doing) from error
-
-
-def drawable(picture: Picture) -> NDArray[np.uint8]:
-    """The picture as an array that OpenCV and FFmpeg take as it is."""
-    rgb = picture.rgb()
-    if rgb.strides[1:] != (3, 1) or not rgb.flags.writeable:
-        rgb = np.array(rgb, order="C")
-    return rgb

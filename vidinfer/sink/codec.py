@@ -1,0 +1,71 @@
+"""Which H.264 encoder is used, and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+__all__ = ["ENCODERS", "Codec", "choose_codec"]
+
+ENCODERS = ("libx264", "auto")
+"""``auto``: the GPU's encoder where the model runs on a GPU that has one; else libx264."""
+_TRIAL_SIDE = 256
+"""NVENC refuses pictures of less than 145 pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """An encoder that was seen to work."""
+
+    name: str
+    options: Mapping[str, str]
+    warning: str | None = None
+    """Why it is not the one that was asked for."""
+
+
+def choose_codec(encoder: str, device: str, *, preset: str, crf: float, threads: int) -> Codec:
+    """Choose between libx264 and NVENC, which is tried on one frame.
+
+    Args:
+        encoder: one of ``ENCODERS``.
+        device: that the model runs on.
+        preset: of x264.
+        crf: of x264; NVENC's nearest thing is ``cq``.
+        threads: of x264.
+
+    Raises:
+        av.FFmpegError: libx264 refuses the options.
+    """
+    x264 = Codec("libx264", {"preset": preset, "crf": str(crf), "threads": str(threads)})
+    if encoder == "auto" and device.startswith("cuda"):
+        # No bit rate, or cq would only bound it; cq 0 would mean "automatic". Its own B-frame default is kept.
+        quality = {"rc": "vbr", "cq": str(max(crf, 1)), "b": "0"}
+        nvenc = Codec("h264_nvenc", {"preset": "p4", "profile": "high", **quality})
+        try:
+            _try(nvenc)
+        except (av.FFmpegError, ValueError) as error:  # ValueError: a build of FFmpeg without NVENC
+            why = (isinstance(error, av.FFmpegError) and error.strerror) or str(error) or type(error).__name__
+            warning = f"the GPU's encoder cannot be used ({why}); the video was encoded by libx264"
+            x264 = Codec(x264.name, x264.options, warning)
+        else:
+            return nvenc
+    _try(x264)
+    return x264
+
+
+def _try(codec: Codec) -> None:
+    """Encode one small frame: an encoder may be there and refuse to work."""
+    context = VideoCodecContext.create(codec.name, "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width = context.height = _TRIAL_SIDE
+    context.pix_fmt, context.time_base = "yuv420p", Fraction(1, 25)
+    context.options = dict(codec.options)
+    frame = VideoFrame(_TRIAL_SIDE, _TRIAL_SIDE, "yuv420p")
+    frame.pts = 0
+    context.encode(frame)
+    context.encode(None)
