@@ -27,7 +27,13 @@ COMPARED, APART = 8, 8
 
 
 def measure_alone(
-    source: Source, model: Model, plan: ThreadPlan, clock: Clock, *, fast: bool = False
+    source: Source,
+    model: Model,
+    plan: ThreadPlan,
+    clock: Clock,
+    *,
+    fast: bool = False,
+    nvdec: int | None = None,
 ) -> Alone:
     """Decoding and preparing the beginning of ``source``, which stays where it is; the model as ``settle`` found it."""
     model_only = model.info.details.get("model_only")
@@ -35,7 +41,9 @@ def measure_alone(
     if isinstance(model_only, int | float) and model_only > 0:
         on_cpu = model.info.device == "cpu"
         infer = Rate(model_only, plan.model / model_only if on_cpu else 0.0)
-    return Alone(plan.cores, measure_decoding(source, model, plan.cores, clock, fast=fast), infer)
+    return Alone(
+        plan.cores, measure_decoding(source, model, plan.cores, clock, fast=fast, nvdec=nvdec), infer
+    )
 
 
 def measure_decoding(
@@ -45,6 +53,7 @@ def measure_decoding(
     clock: Clock,
     *,
     fast: bool = False,
+    nvdec: int | None = None,
     seconds: float = SECONDS,
 ) -> Rate | None:
     """Frames a second from the file to a place in a batch, with ``threads`` for the decoder.
@@ -57,7 +66,7 @@ def measure_decoding(
     spec = model.input_for(info.width, info.height)
     place, fill = np.zeros(spec.shape, spec.dtype), fill_for(spec, fast=fast)
     processor = ProcessorClock()
-    again = open_source(Path(info.path), name=info.name, threads=threads, fast=fast)
+    again = open_source(Path(info.path), name=info.name, threads=threads, fast=fast, nvdec=nvdec)
     try:
         frames, began, used = 0, clock.now(), processor.now()
         for item in again:

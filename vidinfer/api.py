@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +165,7 @@ def label(
     backend: str = "auto",
     precision: str = "auto",
     allow_inexact: bool = False,
+    decode: Literal["exact", "fast", "nvdec"] = "exact",
     max_batch_size: int | None = None,
     every: int = 1,
     fps: float | Fraction | None = None,
@@ -185,7 +186,7 @@ def label(
         labels_file, task: class names of a network trained further; what a model of your own is for.
         score_threshold: detections below are not reported, in [0, 1].
         top_k, classes: classes per frame, for classification; report only these names.
-        device, backend, precision, allow_inexact: as on the command line; ``auto`` never changes labels.
+        device, backend, precision, allow_inexact, decode: as on the command line; ``auto`` is exact.
         max_batch_size: frames per batch; chosen when ``None``.
         every, fps, keyframes: sampling; ``fps`` by the source's own time.
         start, end, max_frames: seconds on the source's own time line, half-open; most labelled frames.
@@ -215,18 +216,18 @@ def _open(source: str | Path, **options: Any) -> LabelledFrames:
             f"label takes one file, but {str(source)!r} names {len(found.files)}; call it for each"
         )
     file = found.files[0]
-    plan = thread_plan()
+    plan, fast = thread_plan(), config.decode == "fast"
     with ExitStack() as stack:
-        opened = open_source(file.path, name=str(file.name), threads=plan.decoder)
+        opened = open_source(file.path, name=str(file.name), threads=plan.decoder, fast=fast)
         stack.callback(opened.close)
         loaded = build.open_model(config, plan)
         stack.callback(loaded.close)
         tuned = build.tuned_for(loaded, opened.info)
         if tuned is not None and tuned.decoder_threads != plan.decoder:
             opened.close()
-            opened = open_source(file.path, name=str(file.name), threads=tuned.decoder_threads)
+            opened = open_source(file.path, name=str(file.name), threads=tuned.decoder_threads, fast=fast)
             stack.callback(opened.close)
-        build.settle(loaded, opened, config)
+        build.settle(loaded, opened, config, keep_pictures=True)
         pipeline = build.make_pipeline(opened, loaded, config, keep_pictures=True, clock=MonotonicClock())
         return LabelledFrames(pipeline, opened.info, stack.pop_all())
 

@@ -5,25 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidinfer.annotate.annotator import DrawingAnnotator
 from vidinfer.batcher import OfflineBatcher
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import UsageError
+from vidinfer.frame import SourceInfo
 from vidinfer.model import load_model
 from vidinfer.outputs import OutputNames
 from vidinfer.pipeline import Pipeline
-from vidinfer.plan import SHARED_ENTRIES, SLOTS, ThreadPlan, batch_size_for
+from vidinfer.plan import GPU_MEMORY_BYTES, SHARED_ENTRIES, SLOTS, ThreadPlan, batch_size_for, thread_plan
 from vidinfer.sampling import Sampler, Sampling
 from vidinfer.sink import ClassMapSink, FlowFileSink, label_sink
 from vidinfer.sink.video import VideoSink
 from vidinfer.source import sample_pictures
 from vidinfer.stages import AsyncModel, Model, ModelInfo, Sink, Source
+from vidinfer.tuned import Tunable, Tuned
 
-__all__ = ["check_outputs", "make_pipeline", "make_sinks", "open_model", "sampling_of", "settle"]
+__all__ = [
+    "check_outputs",
+    "feeding",
+    "make_pipeline",
+    "make_sinks",
+    "nvdec_device",
+    "open_model",
+    "sample_places",
+    "sampling_of",
+    "settle",
+    "tuned_for",
+]
 
 SAMPLES = 8
 """Pictures that a model is tried on before a run."""
@@ -75,7 +90,7 @@ def open_model(config: RunConfig, plan: ThreadPlan, *, progress: bool = False) -
     )
 
 
-def settle(model: Model, source: Source, config: RunConfig, *, sources: int = 1) -> None:
+def settle(model: Model, source: Source, config: RunConfig, *, keep_pictures: bool, sources: int = 1) -> None:
     """Let the model choose how it runs, on a few pictures of this source.
 
     Nothing is chosen for a handful of frames, unless somebody asked by name: they would be labelled before.
@@ -92,19 +107,51 @@ def settle(model: Model, source: Source, config: RunConfig, *, sources: int = 1)
     expected = min(info.frames_claimed or MANY, config.max_frames or MANY) * sources
     if expected < WORTH_CHOOSING and (config.backend, config.precision) == ("auto", "auto"):
         return
+    places = sample_places(model, source, config)
+    if places is None:
+        return
+    batch = _sizes(model, info, config, keep_pictures=keep_pictures).batch_size
+    model.settle(places, info.width, info.height, batch)
+
+
+def nvdec_device(config: RunConfig) -> int | None:
+    """The number of the GPU to decode on, where that was asked for; not for an overlay, which needs pictures here."""
+    if config.decode != "nvdec" or config.device == "cpu" or config.video:
+        return None
+    return int(config.device.partition(":")[2] or 0)
+
+
+def feeding(model: Model, source: Source) -> Model:
+    """The model as it takes pictures that are on its device already."""
+    if source.info.details.get("pictures_on") != model.info.device:
+        return model
+    from vidinfer.model.fed import device_fed  # loads torch
+
+    fed: Model = device_fed(model, source.info.width, source.info.height)
+    return fed
+
+
+def sample_places(model: Model, source: Source, config: RunConfig) -> NDArray[Any] | None:
+    """A few pictures of a file, prepared: ``(k, *place)``; ``None`` where none can be decoded."""
+    info = source.info
+    if info.path is None:
+        return None
     spec = model.input_for(info.width, info.height)
     frames = 1 if spec.window is None else spec.window.frames
     alone = CALIBRATION if config.precision == "int8" else SAMPLES
     count = alone if spec.window is None else frames
     pictures = sample_pictures(Path(info.path), info, count, spread=spec.window is None)
     if not pictures:
-        return
+        return None
     places = np.zeros((len(pictures) if spec.window is None else 1, frames, *spec.shape), spec.dtype)
     for i, place in enumerate(places.reshape(-1, *spec.shape)):
         spec.prepare(pictures[min(i, len(pictures) - 1)].rgb(), place)
-    places = places.reshape(-1, *spec.place)
-    batch = config.max_batch_size or spec.batch_size
-    model.settle(places, info.width, info.height, batch)
+    return places.reshape(-1, *spec.place)
+
+
+def tuned_for(model: Model, info: SourceInfo) -> Tuned | None:
+    """What `vidinfer tune` chose for such frames on this machine; the batch size is in the model's input already."""
+    return model.tuned(info.width, info.height) if isinstance(model, Tunable) else None
 
 
 def check_outputs(config: RunConfig, model: ModelInfo) -> None:
@@ -129,31 +176,43 @@ def make_pipeline(
     source: Source, model: Model, config: RunConfig, *, keep_pictures: bool, clock: Clock
 ) -> Pipeline:
     """A pipeline for one source, sized by the configuration."""
-    spec = model.input_for(source.info.width, source.info.height)
+    sizes = _sizes(model, source.info, config, keep_pictures=keep_pictures)
     in_flight = model.in_flight if isinstance(model, AsyncModel) else 1
-    # Three bytes a pixel: the most that decoders give in the usual formats (10 bit 4:2:0, 8 bit 4:4:4).
-    picture_bytes = 3 * source.info.width * source.info.height if keep_pictures else 0
-    place_bytes = spec.dtype.itemsize * math.prod(spec.place)
-    shared = None  # clips: many records for each place, and pictures may be kept for all of them
-    if spec.window is not None:
-        shared = batch_size_for(None, 0, picture_bytes, usual=SHARED_ENTRIES, in_flight=in_flight)
     return Pipeline(
         source,
         model,
         batcher=OfflineBatcher(),
         sampler=Sampler(sampling_of(config)),
         clock=clock,
-        batch_size=batch_size_for(
-            config.max_batch_size,
-            place_bytes,
-            0 if shared else picture_bytes,
-            usual=spec.batch_size,
-            in_flight=in_flight,
-        ),
-        batch_entries=shared,
+        batch_size=sizes.batch_size,
+        batch_entries=sizes.entries,
         slots=SLOTS + in_flight,
         keep_pictures=keep_pictures,
+        fast=config.decode == "fast",
     )
+
+
+class _Sizes(NamedTuple):
+    batch_size: int
+    entries: int | None
+    """Records in a batch, where many share a place."""
+
+
+def _sizes(model: Model, info: SourceInfo, config: RunConfig, *, keep_pictures: bool) -> _Sizes:
+    """Of the batches of a run. The same before and after the model has settled: an engine is made for one size."""
+    spec = model.input_for(info.width, info.height)
+    # Three bytes a pixel: the most that decoders give in the usual formats (10 bit 4:2:0, 8 bit 4:4:4).
+    picture_bytes = 3 * info.width * info.height if keep_pictures else 0
+    place_bytes = spec.dtype.itemsize * math.prod(spec.place)
+    limits: dict[str, int] = {"in_flight": thread_plan().cores + 1 if isinstance(model, AsyncModel) else 1}
+    if model.info.device != "cpu":
+        limits["memory"] = GPU_MEMORY_BYTES
+    shared = None  # clips: many records for each place, and pictures may be kept for all of them
+    if spec.window is not None:
+        shared = batch_size_for(None, 0, picture_bytes, usual=SHARED_ENTRIES, **limits)
+    kept = 0 if shared else picture_bytes
+    size = batch_size_for(config.max_batch_size, place_bytes, kept, usual=spec.batch_size, **limits)
+    return _Sizes(size, shared)
 
 
 def make_sinks(
@@ -179,5 +238,9 @@ def make_sinks(
     if flow is not None:
         sinks.append(flow)
     if names.video is not None:
-        sinks.append(VideoSink(names.video, DrawingAnnotator(), threads=plan.encoder, overwrite=overwrite))
+        sinks.append(
+            VideoSink(
+                names.video, DrawingAnnotator(), threads=plan.encoder, encoder="auto", overwrite=overwrite
+            )
+        )
     return sinks

@@ -8,6 +8,7 @@
      │    └── BackendUnavailable        a backend is not there, cannot take the model, or is inexact
      ├── SourceError (OSError)          a source cannot be opened, or holds no video           exit 1
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
+     │    └── DeviceLost                what the model ran on is gone: no further batch can work
      ├── SinkError (OSError)            an output cannot be written                            exit 1
      └── Interrupted                    the run was stopped from outside                       exit 130
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 __all__ = [
     "BackendUnavailable",
+    "DeviceLost",
     "Interrupted",
     "ModelError",
     "ModelUnavailable",
@@ -59,6 +61,10 @@ class SourceError(VidinferError, OSError):
 
 class ModelError(VidinferError, RuntimeError):
     """The model raised, or gave results that its task does not allow."""
+
+
+class DeviceLost(ModelError):
+    """The GPU failed, and nothing more can run on it in this process."""
 
 
 class SinkError(VidinferError, OSError):

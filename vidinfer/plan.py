@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "BATCH_SIZE",
+    "GPU_MEMORY_BYTES",
     "MEMORY_BYTES",
     "PICTURE_BATCHES",
     "SHARED_ENTRIES",
@@ -20,6 +21,8 @@ BATCH_SIZE = 8
 """Detectors gain little beyond 8 frames, and 8 keeps the first label near."""
 MEMORY_BYTES = 384 * 2**20
 """Most memory that batch slots and pictures kept for drawing may take together."""
+GPU_MEMORY_BYTES = 2 * 2**30
+"""The same for a model on a GPU, which wants larger batches, of whole pictures."""
 SHARED_ENTRIES = 128
 """Most records in a batch where many frames share a place (clips): they are small without their pictures."""
 SLOTS = 2
@@ -54,6 +57,7 @@ def batch_size_for(
     *,
     usual: int = BATCH_SIZE,
     in_flight: int = 1,
+    memory: int = MEMORY_BYTES,
 ) -> int:
     """Places per batch: as asked for, else ``usual`` or what fits into ``MEMORY_BYTES``.
 
@@ -63,9 +67,10 @@ def batch_size_for(
         picture_bytes: bytes of one picture that is kept to be drawn on; 0 if none is.
         usual: what serves the model well.
         in_flight: batches with the model at one time.
+        memory: bytes that all of them may take.
     """
     if wanted is not None:
         return wanted
     slots = SLOTS + in_flight
     one = slots * frame_bytes + (slots + PICTURE_BATCHES) * picture_bytes
-    return max(1, min(usual, MEMORY_BYTES // max(1, one)))
+    return max(1, min(usual, memory // max(1, one)))

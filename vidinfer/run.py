@@ -6,14 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidinfer.alone import measure_alone
-from vidinfer.build import check_outputs, make_pipeline, make_sinks, open_model, settle
+from vidinfer.alone import effect_of_fast, measure_alone
+from vidinfer.build import (
+    check_outputs,
+    feeding,
+    make_pipeline,
+    make_sinks,
+    nvdec_device,
+    open_model,
+    settle,
+    tuned_for,
+)
 from vidinfer.clock import Clock, MonotonicClock, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, describe_pipeline, describe_sinks, describe_source, versions
 from vidinfer.errors import BackendUnavailable, SourceError, VidinferError
 from vidinfer.light import Alone
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
+from vidinfer.parity import Agreement
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan, thread_plan
 from vidinfer.progress import Observer, StopSignal
@@ -22,6 +32,7 @@ from vidinfer.sink import is_finished, withdraw_report, write_report
 from vidinfer.source import SourceFile, expand_sources, open_source
 from vidinfer.stages import Model, Sink, Source
 from vidinfer.stats import LedgerSnapshot
+from vidinfer.tuned import Tuned
 
 __all__ = ["run"]
 
@@ -133,7 +144,7 @@ class _ModelOnDemand:
         """
         size = (source.info.width, source.info.height)
         if size not in self._settled:
-            settle(self.get(), source, self._config, sources=sources)
+            settle(self.get(), source, self._config, keep_pictures=self._config.video, sources=sources)
             self._settled.add(size)
 
     def __enter__(self) -> _ModelOnDemand:
@@ -170,13 +181,20 @@ class _Job:
     def _label(self, index: int, resolved: SourceFile, names: OutputNames) -> SourceReport:
         began = self.clock.now()
         try:
-            source = open_source(resolved.path, name=str(resolved.name), threads=self.plan.decoder)
+            source = self._open(resolved, self.plan.decoder)
         except SourceError as error:
             return _failed(str(resolved.name), error, self.observer)
         opening = self.clock.now() - began
         try:
             model = self.model.get()
+            tuned = tuned_for(model, source.info)
+            if tuned is not None and tuned.decoder_threads != self.plan.decoder:
+                source.close()
+                source = self._open(resolved, tuned.decoder_threads)
             self.model.settle(source, self.total - index)
+            model = feeding(model, source)
+            self._tell_where_decoded(source)
+            effect = self._effect_of_fast(source, model)
             alone = self._alone(source, model)
             started, wall = (
                 self.clock.now() - opening,
@@ -184,22 +202,62 @@ class _Job:
             )  # loading the model is no part of the source
             self.observer.source_started(source.info, index, self.total)
             sinks = make_sinks(self.config, names, self.plan, self.stop.request)
-            attempt = _Attempt(self, source, model, sinks, names, alone)
+            attempt = _Attempt(self, source, model, sinks, names, _Measured(alone, tuned, effect))
             attempt.run()
             report = attempt.report(started, wall)
         except BackendUnavailable as error:
             if index == 0:
                 raise  # so it will be with the others
             return _failed(str(resolved.name), error, self.observer)
+        except SourceError as error:  # it was there a moment ago
+            return _failed(str(resolved.name), error, self.observer)
         finally:
             source.close()
         self.observer.source_finished(report)
         return report
 
+    def _open(self, resolved: SourceFile, threads: int) -> Source:
+        fast, nvdec = self.config.decode == "fast", nvdec_device(self.config)
+        return open_source(resolved.path, name=str(resolved.name), threads=threads, fast=fast, nvdec=nvdec)
+
     def _alone(self, source: Source, model: Model) -> Alone | None:
         """The stages one by one, where the source is long enough to be worth it."""
         expected = min(source.info.frames_claimed or 0, self.config.max_frames or LONG)
-        return measure_alone(source, model, self.plan, self.clock) if expected >= LONG else None
+        if expected < LONG:
+            return None
+        fast, nvdec = self.config.decode == "fast", nvdec_device(self.config)
+        return measure_alone(source, model, self.plan, self.clock, fast=fast, nvdec=nvdec)
+
+    def _tell_where_decoded(self, source: Source) -> None:
+        """Software that stands in for a GPU is never silent."""
+        if self.config.decode != "nvdec":
+            return
+        found = source.facts().get("nvdec")
+        why = (
+            found.get("why")
+            if isinstance(found, dict)
+            else "with --video or --device cpu, pictures are needed here"
+        )
+        if why:
+            self.observer.warning(f"{source.info.name}: --decode nvdec: decoded in software, as {why}")
+
+    def _effect_of_fast(self, source: Source, model: Model) -> Agreement | None:
+        """What ``--decode fast`` does to labels, measured and told."""
+        if self.config.decode != "fast":
+            return None
+        effect = effect_of_fast(source, model, threshold=self.config.score_threshold)
+        if effect is not None:
+            self.observer.warning(f"{source.info.name}: --decode fast against exact decoding: {effect}")
+        return effect
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """Before a source was run."""
+
+    alone: Alone | None
+    tuned: Tuned | None
+    effect_of_fast: Agreement | None
 
 
 class _Attempt:
@@ -212,14 +270,14 @@ class _Attempt:
         model: Model,
         sinks: Sequence[Sink],
         names: OutputNames,
-        alone: Alone | None,
+        measured: _Measured,
     ) -> None:
         self._job = job
         self._source = source
         self._model = model
         self._sinks = sinks
         self._names = names
-        self._alone = alone
+        self._measured = measured
         self._pipeline: Pipeline | None = None
         self._error: Exception | None = None
         self._outputs: tuple[Path, ...] = ()
@@ -304,7 +362,7 @@ class _Attempt:
         return "complete"
 
     def _details(self, started: float, seconds: float, wall: str) -> dict[str, object]:
-        job = self._job
+        job, measured = self._job, self._measured
         facts: dict[str, object] = {
             "started": wall,
             "command": list(job.command),
@@ -314,7 +372,12 @@ class _Attempt:
             "sinks": describe_sinks(self._sinks),
         }
         if self._pipeline is not None:
-            facts |= describe_pipeline(self._pipeline, job.plan, started, seconds, self._alone)
+            plan = job.plan if measured.tuned is None else measured.tuned.plan(job.plan)
+            facts |= describe_pipeline(self._pipeline, plan, started, seconds, measured.alone)
+        if measured.tuned is not None:
+            facts["tuned"] = measured.tuned.facts(batch_size=job.config.max_batch_size is None)
+        if measured.effect_of_fast is not None:
+            facts["decode_fast"] = measured.effect_of_fast.as_dict()
         return facts
 
     def _write(self, report: SourceReport, path: Path) -> SourceReport:

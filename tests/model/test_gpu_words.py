@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from tests.model.networks import random_detector
+from vidinfer.batcher import OfflineBatcher
+from vidinfer.clock import MonotonicClock
 from vidinfer.errors import BackendUnavailable, DeviceLost, ModelError, UsageError
 from vidinfer.model.assemble import Reporting, Running, assemble
 from vidinfer.model.backends import Candidate, candidates_for
@@ -19,6 +21,9 @@ from vidinfer.model.engine import DensePart, Engine, Pending
 from vidinfer.model.execution import Execution, choose_execution, why_no_cuda
 from vidinfer.model.network import Loaded
 from vidinfer.model.runner import TorchModel
+from vidinfer.pipeline import Pipeline
+from vidinfer.sampling import Sampler, Sampling
+from vidinfer.testing import CollectSink, FakeModel, ScriptedSource, make_frames
 
 CPU = torch.device("cpu")
 SIZE = WIDTH, HEIGHT = 160, 120
@@ -155,3 +160,28 @@ def test_cuda_graphs_are_tried_first_on_a_gpu_and_nowhere_else() -> None:
         candidates_for(CPU, "cudagraphs", "auto", 1)
     with pytest.raises(BackendUnavailable, match="cudagraphs needs a CUDA device"):
         CudaGraphsFactory(CPU, "fp32")
+
+
+def test_a_run_ends_at_once_with_the_gpu() -> None:
+    """Not after three batches, which could not work either."""
+
+    def lost(_batch: int) -> None:
+        raise DeviceLost("the GPU failed")
+
+    model = FakeModel(lost)
+    source = ScriptedSource(make_frames(40))
+    pipeline = Pipeline(
+        source,
+        model,
+        batcher=OfflineBatcher(),
+        sampler=Sampler(Sampling()),
+        clock=MonotonicClock(),
+        batch_size=4,
+        slots=3,
+    )
+    sink = CollectSink()
+    sink.open(source.info, model.info)
+    with pytest.raises(DeviceLost, match="the GPU failed"):
+        pipeline.run([sink], lambda _: None)
+    assert len(model.batch_sizes) == 0
+    assert not sink.batches

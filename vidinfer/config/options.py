@@ -106,7 +106,7 @@ _TABLE = (
     Option("device", "speed", "auto, cpu, cuda or cuda:N", values.text, "D", "auto"),
     Option(
         "backend", "speed",
-        "auto: the fastest that gives the same labels as eager; eager, openvino or compile",
+        "auto: the fastest that gives the same labels as eager; eager, openvino, compile, cudagraphs",
         values.text, "B", "auto",
     ),
     Option(
@@ -122,8 +122,9 @@ _TABLE = (
         values.optional("auto", values.path), "DIR", "auto",
     ),
     Option(
-        "decode", "speed", "exact, or fast: no loop filter, scaled before it is converted; pixels differ a little",
-        values.choice("exact", "fast"), "D", "exact",
+        "decode", "speed", "exact; fast: no loop filter, scaled before it is converted, pixels differ a little; "
+        "nvdec: exact, on the GPU, where the file can be",
+        values.choice("exact", "fast", "nvdec"), "D", "exact",
     ),
     Option(
         "mode", "speed", "offline or live; auto: files offline, streams live (this version runs files only)",

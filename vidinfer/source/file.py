@@ -50,15 +50,17 @@ class FileSource:
         self._gaps = 0
         self._fast = fast
         self._container = self._open(path)
+        self._items: Generator[Decoded | Gap] = _nothing()
         try:
             stream = choose_video(self._container, path)
-            self._decoder = Decoder(path, self._container, stream, threads, self._stop.is_set, fast=fast)
+            self._decoder = self._make_decoder(path, stream, threads)
             self._items = iter(self._decoder)
             ahead, first = self._read_ahead(path)
             self._orientation = orientation_of(first)
             self._rotation = first.rotation
             self._info = self._describe(path, name, stream, first)
         except BaseException:
+            self._items.close()
             self._container.close()  # the rest goes with this object, which nobody gets to see
             raise
         self._ahead = ahead
@@ -66,6 +68,9 @@ class FileSource:
 
     def _open(self, path: Path) -> InputContainer:
         return open_container(path)
+
+    def _make_decoder(self, path: Path, stream: VideoStream, threads: int) -> Decoder:
+        return Decoder(path, self._container, stream, threads, self._stop.is_set, fast=self._fast)
 
     def _describe(self, path: Path, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
         return describe(path, name, self._container, stream, first, self._orientation)
@@ -141,3 +146,7 @@ class FileSource:
         self._ahead.clear()
         self._decoder.close()
         self._container.close()
+
+
+def _nothing() -> Generator[Decoded | Gap]:
+    yield from ()
