@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-LIBRARIES = ("PYTEST_", "QT_", "TORCHINDUCTOR_", "KMP_", "TRITON_")
+LIBRARIES = ("PYTEST_", "QT_", "TORCHINDUCTOR_", "_TORCHINDUCTOR_", "KMP_", "TRITON_", "THP_")
 """Variables that libraries set for themselves when they are first imported."""
 
 settings.register_profile("vidinfer", deadline=None, derandomize=True)  # timings decide nothing; runs repeat

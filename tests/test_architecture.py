@@ -16,12 +16,13 @@ STAGES = ("source", "model", "annotate", "sink")
 LAYERS = [
     {"address", "errors", "clock", "frame", "detections", "record", "stats", "stages"},
     {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
+    {"service", "tuned"},
     {"ring", "channel", "workers", "progress"},
     {*STAGES, "config", "testing"},
     {"feeder"},
     {"pipeline"},
     {"build", "describe", "alone"},
-    {"run"},
+    {"run", "tune"},
     {"api"},
     {"cli"},
 ]

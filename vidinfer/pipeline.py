@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -149,13 +149,18 @@ class Pipeline:
     def _infer(self) -> None:
         """As many batches with the model as keep it busy; results leave in the order of the frames."""
         waiting: deque[_Submitted] = deque()
-        while (slot := self._ring.take()) is not None:
-            with self.times.busy("infer"):
-                waiting.append(_Submitted(slot, self._submit(slot)))
-            if len(waiting) >= self._in_flight:
+        try:
+            while (slot := self._ring.take()) is not None:
+                with self.times.busy("infer"):
+                    waiting.append(_Submitted(slot, self._submit(slot)))
+                if len(waiting) >= self._in_flight:
+                    self._deliver(waiting.popleft())
+            while waiting:
                 self._deliver(waiting.popleft())
-        while waiting:
-            self._deliver(waiting.popleft())
+        finally:  # given up: the model must still be done with the slots, and free for the next source
+            for left in waiting:
+                with suppress(Exception):
+                    left.results()
         self._channel.close()
 
     def _deliver(self, submitted: _Submitted) -> None:
@@ -232,6 +237,9 @@ class _Submitted:
     slot: Slot[Entry]
     pending: PendingResults | None
     """``None``: no frame of it has a place."""
+
+    def results(self) -> Results | None:
+        return None if self.pending is None else self.pending.results()
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,13 +233,11 @@ class _Job:
         if self.config.decode != "nvdec":
             return
         found = source.facts().get("nvdec")
-        why = (
-            found.get("why")
-            if isinstance(found, dict)
-            else "with --video or --device cpu, pictures are needed here"
-        )
-        if why:
-            self.observer.warning(f"{source.info.name}: --decode nvdec: decoded in software, as {why}")
+        if not isinstance(found, dict):
+            found = {"used": False, "why": "with --video or --device cpu pictures are needed here"}
+        if not found["used"]:
+            name, why = source.info.name, found["why"]
+            self.observer.warning(f"{name}: --decode nvdec: decoded in software, as {why}")
 
     def _effect_of_fast(self, source: Source, model: Model) -> Agreement | None:
         """What ``--decode fast`` does to labels, measured and told."""

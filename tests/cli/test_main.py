@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from vidinfer.cli.bench import bench_parser
 from vidinfer.cli.doctor import doctor_parser
 from vidinfer.cli.main import main
 from vidinfer.cli.models import models_parser
 from vidinfer.cli.probe import probe_parser
 from vidinfer.cli.run import read_config, run_parser
+from vidinfer.cli.tune import tune_parser
 from vidinfer.config import OPTIONS, RunConfig
 from vidinfer.errors import UsageError
 
@@ -28,6 +30,8 @@ HEAVY = ("torch", "torchvision", "av", "cv2", "pyarrow", "yaml", "tqdm")
         ["probe", "--help"],
         ["models", "-h"],
         ["doctor", "-h"],
+        ["tune", "--help"],
+        ["bench", "-h"],
         ["--version"],
         [],
     ],
@@ -46,10 +50,10 @@ def test_help_names_every_option_and_command() -> None:
     text = run_parser().format_help()
     for option in OPTIONS.values():
         assert f"{option.flag}" in text
-    for command in ("probe", "models", "doctor"):
+    for command in ("probe", "models", "doctor", "tune", "bench"):
         assert f"vidinfer {command}" in text
     assert "--no-video" not in text
-    for parser in (probe_parser, models_parser, doctor_parser):
+    for parser in (probe_parser, models_parser, doctor_parser, tune_parser, bench_parser):
         assert "--json" in parser().format_help()
 
 

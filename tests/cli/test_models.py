@@ -26,7 +26,7 @@ from vidinfer.model.registry import builders_by_task, describe_models
 
 def in_full(name: str, capfd: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The one model of ``vidinfer models NAME --json``."""
-    assert main(["models", name, "--json"]) == 0
+    assert main(["models", name, "--json", "--cache", "nowhere"]) == 0
     (model,) = json.loads(capfd.readouterr().out)
     assert isinstance(model, dict)
     return model
@@ -94,7 +94,7 @@ def test_what_cannot_be_shown(
 
 
 def test_a_classifier_in_full(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "resnet50"]) == 0
+    assert main(["models", "resnet50", "--cache", "nowhere"]) == 0
     out = capfd.readouterr().out
     assert "speed here: not measured yet\n" in out
     assert "weights IMAGENET1K_V2 (default)" in out

@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.media import make_video
 from vidinfer.batcher import OfflineBatcher
+from vidinfer.build import make_pipeline, open_model, settle
 from vidinfer.clock import MonotonicClock
+from vidinfer.config import RunConfig
 from vidinfer.detections import Results
 from vidinfer.errors import ModelError, SinkError, SourceError
 from vidinfer.frame import Frame
 from vidinfer.pipeline import Pipeline
+from vidinfer.plan import ThreadPlan
 from vidinfer.record import Outcome
 from vidinfer.sampling import Sampler, Sampling
+from vidinfer.source import open_source
 from vidinfer.testing import CollectSink, FakeModel, ScriptedSource, make_frames
 
 FRAMES = 200
@@ -191,6 +197,22 @@ def test_leaving_the_batches_early_stops_both_threads(leave_after: int) -> None:
     with pipeline.batches() as batches:
         for _ in range(leave_after):
             next(batches)
+
+
+def test_a_model_left_with_batches_on_their_way_serves_the_next_source(tmp_path: Path) -> None:
+    config = RunConfig(sources=("clip",), model="demo", backend="openvino", precision="fp32", cache=tmp_path)
+    plan = ThreadPlan(cores=2, decoder=1, model=2, encoder=1)
+    model = open_model(config, plan)
+    clip = make_video(tmp_path / "clip.mp4", frames=60)
+    for attempt in range(4):
+        source = open_source(clip, name="clip", threads=1)
+        if attempt == 0:
+            settle(model, source, config, keep_pictures=False)
+        pipeline = make_pipeline(source, model, config, keep_pictures=False, clock=MonotonicClock())
+        with pipeline.batches() as batches:
+            assert next(batches).results.frames > 0
+        source.close()
+    model.close()
 
 
 def test_an_error_in_the_readers_block_comes_out_unchanged() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from tests.model.frames import scene
 from tests.model.networks import random_detector
@@ -356,6 +357,8 @@ def test_compile_finds_what_eager_finds() -> None:
     model.settle(batch, WIDTH, HEIGHT, 2)
     assert model.info.backend == "compile"
     assert same(reference, model.predict(batch, WIDTH, HEIGHT))
+    if tqdm.monitor is not None:  # the compiler shows bars, and their library keeps a thread for them
+        tqdm.monitor.exit()
 
 
 def test_compile_without_a_compiler_is_named() -> None:
@@ -364,7 +367,11 @@ def test_compile_without_a_compiler_is_named() -> None:
         "from vidinfer.model.backends.compiled import CompiledFactory\n"
         "CompiledFactory(torch.device('cpu'), 'fp32')\n"
     )
-    environment = {**os.environ, "PATH": "/nowhere", "CXX": "no-such-compiler"}  # torch looks once in a process
+    environment = {
+        **os.environ,
+        "PATH": "/nowhere",
+        "CXX": "no-such-compiler",
+    }  # torch looks once in a process
     found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert "BackendUnavailable: compile needs a C++ compiler" in found.stderr
     assert "apt-get install g++" in found.stderr

@@ -31,7 +31,11 @@ SMALL = "mobilenet_v3_small"
             r"raft_small finds motion, not classes",
         ),
         ({"name": "resnet18", "task": "detection"}, UsageError, r"resnet18 is for classification; leave"),
-        ({"name": SMALL, "backend": "onnx"}, UsageError, r"no backend 'onnx': .* auto, openvino, cudagraphs, .*eager"),
+        (
+            {"name": SMALL, "backend": "onnx"},
+            UsageError,
+            r"no backend 'onnx': .* auto, openvino, cudagraphs, .*eager",
+        ),
         ({"name": SMALL, "precision": "fp8"}, UsageError, r"no precision 'fp8': .* auto, fp32, bf16"),
         (
             {"name": SMALL, "device": "tpu"},

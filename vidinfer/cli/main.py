@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(arguments: list[str]) -> Callable[[Sequence[str]], int]:
     """The command that ``arguments`` begin with, taken off them; ``run`` where they name none."""
     name = arguments[0] if arguments else ""
-    if name in ("probe", "models", "doctor", "run"):
+    if name in ("probe", "models", "doctor", "tune", "bench", "run"):
         del arguments[0]
     if name == "probe":
         from vidinfer.cli.probe import probe
@@ -57,6 +57,14 @@ def _command(arguments: list[str]) -> Callable[[Sequence[str]], int]:
         from vidinfer.cli.doctor import doctor
 
         return doctor
+    if name == "tune":
+        from vidinfer.cli.tune import tune
+
+        return tune
+    if name == "bench":
+        from vidinfer.cli.bench import bench
+
+        return bench
     from vidinfer.cli.run import run
 
     return run

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidinfer.cli.cache import cache_folder
 from vidinfer.cli.parser import Parser, parse
+from vidinfer.cli.speed import speed_here, speed_words
 from vidinfer.cli.text import printable, table
 from vidinfer.errors import ModelUnavailable, UsageError
 
@@ -31,7 +34,7 @@ def models_parser() -> Parser:
     """The parser of ``vidinfer models``."""
     parser = Parser(
         prog="vidinfer models",
-        usage="vidinfer models [NAME] [--task T] [--sort ORDER] [--classes] [--json]",
+        usage="vidinfer models [NAME] [--task T] [--sort ORDER] [--classes] [--cache DIR] [--json]",
         description="List the models by task: size, accuracy as torchvision states it, and whether the weights are "
         "on this machine. With NAME: every set of weights of one model, its input, its classes and its licence.",
     )
@@ -43,6 +46,9 @@ def models_parser() -> Parser:
         help="each task by accuracy (best first), size, gflops (least first) or name",
     )
     parser.add_argument("--classes", action="store_true", help="only the classes of NAME, one on a line")
+    parser.add_argument(
+        "--cache", metavar="DIR", help="where runs keep what they measure, for the speed here"
+    )
     parser.add_argument("--json", action="store_true", help="as one JSON array")
     parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors")
     return parser
@@ -65,7 +71,7 @@ def models(arguments: Sequence[str]) -> int:
 
     found = _sorted(_chosen(describe_models(), given.name, given.task), given.sort)
     if given.name is not None:
-        print(_one(found[0], given.classes, given.json))
+        print(_one(found[0], given.classes, given.json, Path(given.cache) if given.cache else cache_folder()))
     elif given.json:
         print(json.dumps([_as_dict(model) for model in found], indent=2))
     else:
@@ -123,21 +129,24 @@ def _row(model: ModelDescription) -> tuple[str, ...]:
     return (model.name, best.name, _millions(best.parameters), size, gflops, metric, where)
 
 
-def _one(model: ModelDescription, classes: bool, as_json: bool) -> str:
+def _one(model: ModelDescription, classes: bool, as_json: bool, cache: Path) -> str:
     from vidinfer.model.catalogue import describe_fully
 
     details = describe_fully(model)
     if not classes:
-        return json.dumps([details_as_dict(details)], indent=2) if as_json else _in_full(details)
+        speed = speed_here(cache, model.name)
+        return (
+            json.dumps([details_as_dict(details, speed)], indent=2) if as_json else _in_full(details, speed)
+        )
     names = next((weights.classes for weights in details.weights if weights.classes), ())
     if not names:
         raise UsageError(f"--classes: {model.name} names no classes")
     return json.dumps(names, indent=2) if as_json else "\n".join(map(printable, names))
 
 
-def _in_full(details: ModelDetails) -> str:
+def _in_full(details: ModelDetails, speed: dict[str, Any] | None) -> str:
     model = details.listed
-    lines = [f"{model.name}: {model.task}", "speed here: not measured yet"]
+    lines = [f"{model.name}: {model.task}", f"speed here: {speed_words(speed)}"]
     for weights in details.weights:
         listed = weights.listed
         default = " (default)" if listed.default and listed.name != "DEFAULT" else ""
@@ -178,11 +187,11 @@ def _classes(names: Sequence[str]) -> str:
     return f"{len(names)}: {', '.join(names[:NAMED])}{rest}"
 
 
-def details_as_dict(details: ModelDetails) -> dict[str, Any]:
-    """One model as ``--json`` gives it."""
+def details_as_dict(details: ModelDetails, speed: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One model as ``--json`` gives it, with its ``speed_here``."""
     return {
         **_as_dict(details.listed),
-        "speed_here": None,
+        "speed_here": speed,
         "weights": [_details_as_dict(weights) for weights in details.weights],
     }
 

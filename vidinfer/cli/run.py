@@ -27,6 +27,8 @@ commands:
   vidinfer probe FILE    what is in a file: found, not only claimed
   vidinfer models        what can be run, by task
   vidinfer doctor        what works on this machine, and what to do about the rest
+  vidinfer tune          measure this machine and choose: backend, batch size, threads
+  vidinfer bench         the figures of benchmarks/README.md, measured here
 """
 
 _EXAMPLES = """\

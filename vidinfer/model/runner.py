@@ -149,14 +149,7 @@ class TorchModel:
 
         with torch_threads(self._execution.threads), torch.inference_mode():
             sample = Sample(self._open(), self._on_device(places, width, height), width, height, 1)
-            try:
-                return self._guarded(
-                    lambda: survey(self._chooser, sample, batches, effort, told), len(places)
-                )
-            except _OutOfMemory as error:
-                raise ModelError(
-                    f"{self._info.name} ran out of memory on {self._execution.device} with single frames"
-                ) from error
+            return self._guarded(lambda: survey(self._chooser, sample, batches, effort, told), len(places))
 
     def adopt(self, curve: Curve, places: NDArray[Any], width: int, height: int) -> None:
         """Run as ``curve``, one of those of ``survey``, from now on."""
@@ -281,18 +274,21 @@ class TorchModel:
         self._info = replace(self._info, details={**self._info.details, "memory": note})
         return _Pieces(self, batch, width, height, self._largest)
 
+    def _no_memory(self, frames: int) -> str:
+        return f"{self._info.name} ran out of memory on {self._execution.device} with {frames} frame(s)"
+
     def _guarded(self, work: Callable[[], T], frames: int) -> T:
         try:
             return work()
         except VidinferError:
             raise
         except torch.OutOfMemoryError as error:
-            raise _OutOfMemory from error
+            raise _OutOfMemory(self._no_memory(frames)) from error
         except Exception as error:  # whatever a network raises is the network's failure
             reason = next(iter(str(error).strip().splitlines()), "") or "no message"
             if of_device(error):
                 if "out of memory" in reason:  # of the driver's own calls
-                    raise _OutOfMemory from error
+                    raise _OutOfMemory(self._no_memory(frames)) from error
                 raise DeviceLost(
                     f"the GPU failed while {self._info.name} ran on {self._execution.device} "
                     f"({self._execution.why}), and this process cannot use it any more: {reason}; look at "
@@ -310,8 +306,8 @@ def of_device(error: Exception) -> bool:
     )
 
 
-class _OutOfMemory(Exception):
-    """Never leaves this module."""
+class _OutOfMemory(ModelError):
+    """A smaller batch may do."""
 
 
 @dataclass(frozen=True, slots=True)

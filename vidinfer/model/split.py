@@ -132,7 +132,9 @@ class _TwoStagePart(nn.Module):
         self.names = tuple(levels)
         features = list(levels.values())
         objectness, deltas = self.proposals(features)
-        maps = (level.permute(0, 2, 3, 1) for level in features)  # as regions are read from them, without a copy
+        maps = (
+            level.permute(0, 2, 3, 1) for level in features
+        )  # as regions are read from them, without a copy
         return (*maps, *objectness, *deltas)
 
 
