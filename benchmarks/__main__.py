@@ -1,34 +1,44 @@
-"""``python -m benchmarks [NAME...]``: run the benchmarks and print their figures as JSON lines."""
+"""``python -m benchmarks [NAME...] [--quick] [--json]``: run the benchmarks and print their figures as JSON lines."""
 
 from __future__ import annotations
 
 import json
 import platform
 import sys
+from collections.abc import Callable
+from typing import Any
 
-from benchmarks import against_plain_loop, memory, startup
+from benchmarks import against_plain_loop, memory, overlay, preparing, speed, startup
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[], Any]] = {
     "startup": startup.measure,
     "plain-loop": against_plain_loop.measure,
     "memory": memory.measure,
     "memory-video": memory.measure_with_video,
+    "overlay": overlay.measure,
+    "preparing": preparing.measure,
+    "speed": speed.measure,
 }
 
 
 def main() -> int:
     """Run what is named, or all."""
-    names = sys.argv[1:] or list(BENCHMARKS)
-    if unknown := [name for name in names if name not in BENCHMARKS]:
-        print(f"no such benchmark: {unknown[0]}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+    flags = [one for one in sys.argv[1:] if one.startswith("--")]
+    names = [one for one in sys.argv[1:] if not one.startswith("--")] or list(BENCHMARKS)
+    unknown = [one for one in names if one not in BENCHMARKS] + [
+        f for f in flags if f not in ("--quick", "--json")
+    ]
+    if unknown:
+        print(f"no such benchmark or flag: {unknown[0]}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    print(
-        json.dumps(
-            {"machine": platform.processor() or platform.machine(), "python": platform.python_version()}
-        )
-    )
+    machine = {"machine": platform.processor() or platform.machine(), "python": platform.python_version()}
+    print(json.dumps(machine), flush=True)
     for name in names:
-        print(json.dumps({name: BENCHMARKS[name]()}), flush=True)
+        if name == "speed":
+            rows = speed.measure(quick="--quick" in flags)
+            print(json.dumps({name: rows}) if "--json" in flags else speed.table(rows), flush=True)
+        else:
+            print(json.dumps({name: BENCHMARKS[name]()}), flush=True)
     return 0
 
 

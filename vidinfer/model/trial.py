@@ -137,17 +137,17 @@ def _best_rate(sample: Sample, engines: Engines, clock: Clock, seconds: float) -
     waiting: deque[Pending] = deque()
     start = began = clock.now()
     best, done, windows = 0.0, 0, -1  # the first stretch only gets things going
-    # Batches that were begun together end together: fewer than that would count by chance.
-    least = sample.batch_size * engines.factory.in_flight
+    # Batches that run side by side end together: a stretch goes from the end of such a group to that of another.
+    together = max(1, engines.factory.in_flight - 1)
     while windows < WINDOWS and (windows < 1 or began - start < LONGEST_SECONDS):
         waiting.append(engines.submit(batch, sample.width, sample.height))
         if len(waiting) < engines.factory.in_flight:
             continue
         engines.finish(waiting.popleft().result(), sample.batch_size, sample.width, sample.height)
-        done += sample.batch_size
+        done += 1
         passed = clock.now() - began
-        if windows < 0 or (done >= least and passed >= seconds):
-            best = max(best, done / passed) if windows >= 0 else best
+        if done % together == 0 and (windows < 0 or passed >= seconds):
+            best = max(best, done * sample.batch_size / passed) if windows >= 0 else best
             began, done, windows = clock.now(), 0, windows + 1
     while waiting:
         waiting.popleft().result()
