@@ -8,10 +8,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import against_plain_loop, memory, overlay, preparing, speed, startup
+from benchmarks import against_plain_loop, first_label, memory, overlay, preparing, profile, speed, startup
 
 BENCHMARKS: dict[str, Callable[[], Any]] = {
     "startup": startup.measure,
+    "first-label": first_label.measure,
+    "python-share": profile.measure,
     "plain-loop": against_plain_loop.measure,
     "memory": memory.measure,
     "memory-video": memory.measure_with_video,

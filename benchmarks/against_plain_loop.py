@@ -1,38 +1,19 @@
 """vidinfer against the plain loop: same file, same network, same weights, same backend, fp32, in pairs.
 
-The weights of ssdlite are seeded noise, because real ones need a download; the background's bias is raised so that
-next to nothing passes torchvision's own threshold, which is the plain loop's best case: its post-processing is a
-Python loop over 90 classes that costs more the more boxes there are.
+ssdlite finds nothing here, which is the plain loop's best case: its post-processing is a Python loop over 90 classes
+that costs more the more boxes there are.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from pathlib import Path
 
-import torch
-import torchvision
-from safetensors.torch import save_file
-
 from benchmarks.clips import scaled
-from benchmarks.measure import median, report_of, run, vidinfer
+from benchmarks.measure import median, rate_of, report_of, run, script, vidinfer
+from benchmarks.weights import trained_like
 
 SSDLITE = "ssdlite320_mobilenet_v3_large"
-
-
-def quiet_ssdlite(path: Path) -> Path:
-    """Seeded weights of ssdlite with a head that says "background"."""
-    torch.manual_seed(0)
-    model = torchvision.models.get_model(SSDLITE, weights=None, weights_backbone=None)
-    classes = 91
-    for block in model.head.classification_head.module_list:
-        bias = block[-1].bias
-        with torch.no_grad():
-            bias.view(-1, classes)[:, 0] += 8.0
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
-    return path
 
 
 def compare(model: str, weights: Path | None, clip: Path, runs: int, folder: Path) -> dict[str, object]:
@@ -43,19 +24,8 @@ def compare(model: str, weights: Path | None, clip: Path, runs: int, folder: Pat
     """
     ours, theirs = [], []
     for i in range(runs + 1):
-        plain = run(
-            [
-                sys.executable,
-                "-m",
-                "benchmarks.plain_loop",
-                clip,
-                model,
-                weights or "-",
-                "0.5",
-                folder / "plain.jsonl",
-            ]
-        )
-        said = json.loads(plain.output.splitlines()[-1])
+        command = script("plain_loop", clip, model, weights or "-", "0.5", folder / "plain.jsonl")
+        rate = rate_of(run(command))
         chosen = ["--weights", weights] if weights else []
         run(vidinfer(clip, "--model", model, *chosen, "--backend", "eager", "--precision", "fp32",
                      "--out", folder / "ours", "--overwrite", "-q"))  # fmt: skip
@@ -63,7 +33,7 @@ def compare(model: str, weights: Path | None, clip: Path, runs: int, folder: Pat
         timings = report["timings"]
         assert isinstance(timings, dict)
         if i:  # the first pair warms the caches
-            theirs.append(said["frames"] / said["seconds"])
+            theirs.append(rate)
             ours.append(timings["frames_per_second"])
     return {
         "model": model,
@@ -79,8 +49,7 @@ def measure(runs: int = 5, frames: int = 120) -> list[dict[str, object]]:
     clip = scaled(1920, 1080, frames)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        weights = quiet_ssdlite(folder / "ssdlite.safetensors")
         return [
-            compare(SSDLITE, weights, clip, runs, folder),
+            compare(SSDLITE, trained_like(SSDLITE, quiet=True), clip, runs, folder),
             compare("demo", None, clip, runs, folder),
         ]

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,15 +24,20 @@ class Measured:
     output: str
 
 
-def run(command: Sequence[str | Path], *, ok: Sequence[int] = (0,)) -> Measured:
+def run(
+    command: Sequence[str | Path], *, ok: Sequence[int] = (0,), env: Mapping[str, str] | None = None
+) -> Measured:
     """Run ``command`` to its end.
+
+    Args:
+        env: its environment; ``None``: this one.
 
     Raises:
         RuntimeError: it exited otherwise than ``ok``.
     """
     started = time.perf_counter()
     with subprocess.Popen(
-        [str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -43,6 +48,17 @@ def run(command: Sequence[str | Path], *, ok: Sequence[int] = (0,)) -> Measured:
     if process.returncode not in ok:
         raise RuntimeError(f"{command} exited with {process.returncode}: {errors}")
     return Measured(time.perf_counter() - started, usage.ru_maxrss / 1024, output)
+
+
+def script(name: str, *arguments: str | Path) -> list[str | Path]:
+    """The command line that runs another module of the benchmarks."""
+    return [sys.executable, "-W", "ignore", "-m", f"benchmarks.{name}", *arguments]
+
+
+def rate_of(measured: Measured) -> float:
+    """Frames per second, of a script whose last line says ``frames`` and ``seconds``."""
+    said = json.loads(measured.output.splitlines()[-1])
+    return float(said["frames"] / said["seconds"])
 
 
 def vidinfer(*arguments: str | Path) -> list[str | Path]:

@@ -2,6 +2,7 @@
 
 Every competitor is a process of its own, timed from opening the file to the last label written; loading libraries and
 weights counts for nobody. They take turns, so that what else the machine does hits all alike; medians are compared.
+Behind them what has a bar of its own: post-processing, the first label, Python's own share.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import supervision_video
+from benchmarks import first_label, profile
+from benchmarks.beside import NotInstalled, environment_with
 from benchmarks.clips import scaled
-from benchmarks.measure import median, report_of, run, vidinfer
+from benchmarks.measure import rate_of, report_of, run, script, vidinfer
+from benchmarks.rows import row, table
 from benchmarks.weights import trained_like
+
+__all__ = ["measure", "table"]
 
 SSDLITE, RCNN, RESNET = (
     "ssdlite320_mobilenet_v3_large",
@@ -38,6 +43,7 @@ BARS = {
     (SSDLITE, OVERLAY): 4.0,
 }
 SHARE = 0.90
+POSTPROCESSING = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,30 +55,17 @@ class Case:
     clip: Path
     folder: Path
 
-    def script(self, module: str, out: str) -> float:
+    def script(self, module: str, out: str, env: Mapping[str, str] | None = None) -> float:
         """Frames a second of a script of this package."""
-        command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.{module}"]
-        said = run([*command, self.clip, self.model, self.weights, "0.5", self.folder / out]).output
-        found = json.loads(said.splitlines()[-1])
-        return float(found["frames"] / found["seconds"])
+        return rate_of(
+            run(script(module, self.clip, self.model, self.weights, "0.5", self.folder / out), env=env)
+        )
 
     def vidinfer(self, *flags: str) -> tuple[float, dict[str, Any]]:
         """Frames a second of vidinfer with its defaults, and its report."""
         out = self.folder / "vidinfer"
-        run(
-            vidinfer(
-                self.clip,
-                "--model",
-                self.model,
-                "--weights",
-                self.weights,
-                "--out",
-                out,
-                "--overwrite",
-                "-q",
-                *flags,
-            )
-        )
+        model = ("--model", self.model, "--weights", self.weights)
+        run(vidinfer(self.clip, *model, "--out", out, "--overwrite", "-q", *flags))
         report: dict[str, Any] = report_of(out, self.clip.stem)
         return float(report["timings"]["frames_per_second"]), report
 
@@ -108,35 +101,37 @@ def rows_of(case: Case, rounds: int, against: list[str]) -> list[dict[str, Any]]
 
 def overlay_row(case: Case, rounds: int) -> dict[str, Any]:
     """The overlaid video against supervision's; a row without figures where that cannot be had."""
+    name = f"{case.model} --video"
     try:
-        supervision_video.install()
-    except Exception as error:
-        return {"model": case.model, "against": OVERLAY, "error": f"supervision cannot be installed: {error}"}
+        env = environment_with("supervision")
+    except NotInstalled as reason:
+        return {"model": name, "against": OVERLAY, "error": str(reason)}
     ours, theirs = [], []
     for i in range(rounds + 1):
-        other, rate = case.script("supervision_video", "supervision.mp4"), case.vidinfer("--video")[0]
+        other, rate = case.script("supervision_video", "supervision.mp4", env), case.vidinfer("--video")[0]
         if i:
             ours.append(rate)
             theirs.append(other)
-    return row(f"{case.model} --video", OVERLAY, ours, theirs, BARS[case.model, OVERLAY])
+    return row(name, OVERLAY, ours, theirs, BARS[case.model, OVERLAY])
 
 
-def row(
-    model: str, against: str, ours: list[float], theirs: list[float], bar: float | None
-) -> dict[str, Any]:
-    """Medians, and the median of the ratios round by round."""
-    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    ratio = median(ratios)
-    return {
-        "model": model,
-        "against": against,
-        "vidinfer": round(median(ours), 1),
-        "other": round(median(theirs), 1),
-        "ratio": round(ratio, 3),
-        "from_to": [round(min(ratios), 3), round(max(ratios), 3)],
-        "bar": bar,
-        "met": None if bar is None else ratio >= bar,
-    }
+def postprocessing_row(case: Case) -> dict[str, Any]:
+    """Milliseconds of one core for each frame, ten boxes found; of medians, in a process of its own."""
+    code = (
+        "import json, torch; from benchmarks import postprocessing as p; torch.set_num_threads(1)\n"
+        f"case = p.one_stage({case.model!r}, (320, 320), (16, 32, 64, 107, 160, 320), 8, 10, 0.5)\n"
+        "with torch.inference_mode(): print(json.dumps(p.compared(case)))"
+    )
+    said = json.loads(run([sys.executable, "-W", "ignore", "-c", code]).output.splitlines()[-1])
+    spent = float(said["vidinfer_ms"])
+    return row(
+        case.model,
+        "torchvision's post-processing, ms a frame",
+        [spent],
+        [float(said["torchvision_ms"])],
+        POSTPROCESSING,
+        held=[spent],
+    )
 
 
 def measure(*, quick: bool = False) -> list[dict[str, Any]]:
@@ -154,23 +149,6 @@ def measure(*, quick: bool = False) -> list[dict[str, Any]]:
         ]
         rows += rows_of(cases[RESNET], rounds, [PLAIN, TUNED])
         rows += rows_of(cases[RCNN], rounds, [PLAIN, TUNED])
-        return [*rows, overlay_row(cases[SSDLITE], rounds)]
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown."""
-    lines = [
-        "| model | backend | against | vidinfer | other | ratio | from-to | at least | met |",
-        "|" + "---|" * 9,
-    ]
-    for one in rows:
-        if "error" in one:
-            lines.append(f"| {one['model']} | | {one['against']} | {one['error']} | | | | | |")
-            continue
-        low, high = one["from_to"]
-        met = {None: "", True: "yes", False: "no"}[one["met"]]
-        lines.append(
-            f"| {one['model']} | {one.get('backend', '')} | {one['against']} | {one['vidinfer']} | {one['other']} "
-            f"| {one['ratio']} | {low}-{high} | {one['bar'] or ''} | {met} |"
-        )
-    return "\n".join(lines)
+        rows += [overlay_row(cases[SSDLITE], rounds), postprocessing_row(cases[SSDLITE])]
+        rows.append(first_label.measure(rounds))
+        return [*rows, profile.python_share(clip, SSDLITE, trained_like(SSDLITE), rounds)]

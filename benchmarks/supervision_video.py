@@ -1,14 +1,12 @@
 """The overlaid video as supervision's documentation shows it: ``process_video`` with a torchvision detector.
 
 Its own process, sharing no code with vidinfer: ``python -m benchmarks.supervision_video VIDEO MODEL WEIGHTS THRESHOLD
-OUT``. supervision wants an OpenCV of its own choice, so it lives in a folder of the benchmarks and not in the
-project's environment.
+OUT``, with supervision on the path (:mod:`benchmarks.beside`).
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,37 +14,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import supervision as sv
 import torch
 
-from benchmarks.clips import FOLDER
 from benchmarks.plain_loop import load
-
-HOME = FOLDER / "supervision"
-NEEDS = ("supervision", "defusedxml", "pydeprecate")
-"""And what it imports beside numpy, scipy, matplotlib, requests and OpenCV."""
-
-
-def install() -> None:
-    """Put supervision and what it needs below ``HOME``, without another OpenCV or numpy.
-
-    Raises:
-        subprocess.CalledProcessError: it cannot be had.
-    """
-    if (HOME / "supervision").is_dir():
-        return
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", str(HOME)]
-    subprocess.run([*pip, "--no-deps", *NEEDS], check=True, capture_output=True)
-    subprocess.run([*pip, "matplotlib", "requests", "scipy"], check=True, capture_output=True)
-    for name in HOME.glob("numpy*"):
-        subprocess.run(["rm", "-r", str(name)], check=True)
 
 
 def main() -> None:
     """Annotate one file and say how long it took."""
     video, name, weights, threshold, out = sys.argv[1:6]
-    sys.path.append(str(HOME))
-    import supervision as sv
-
     model = load(name, weights)
     boxes, labels = sv.BoxAnnotator(), sv.LabelAnnotator()
 
