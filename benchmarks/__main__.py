@@ -37,11 +37,20 @@ def main() -> int:
     print(json.dumps(machine), flush=True)
     for name in names:
         if name == "speed":
-            rows = speed.measure(quick="--quick" in flags)
-            print(json.dumps({name: rows}) if "--json" in flags else speed.table(rows), flush=True)
+            _speed(quick="--quick" in flags, as_json="--json" in flags)
         else:
             print(json.dumps({name: BENCHMARKS[name]()}), flush=True)
     return 0
+
+
+def _speed(*, quick: bool, as_json: bool) -> None:
+    """Each row as it is known, for they take long; then the table, unless it is not for people."""
+    rows = []
+    for row in speed.measure(quick=quick):
+        rows.append(row)
+        print(json.dumps({"speed": row}), flush=True)
+    if not as_json:
+        print(speed.table(rows), flush=True)
 
 
 if __name__ == "__main__":

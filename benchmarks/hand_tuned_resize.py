@@ -84,26 +84,49 @@ class Bilinear:
 
 
 class AntialiasedCrop:
-    """Resize with antialiasing, cut out the middle, round to uint8: as two products with banded matrices per plane."""
+    """Resize with antialiasing, cut out the middle, round to uint8: as two products with banded matrices per plane.
+
+    Only what the crop depends on is converted to RGB, a few rows at a time: small pictures need no fresh memory.
+    """
 
     def __init__(self, source: tuple[int, int], shorter: int, crop: int) -> None:
         """``source`` as ``(height, width)``; the shorter side becomes ``shorter``."""
         resized = [int(shorter * side / min(source)) for side in source]
         self._down, self._across = (_bands(s, r, crop) for s, r in zip(source, resized, strict=True))
+        width = (
+            -(-(self._across[-1][1] - self._across[0][0] + 2) // 32) * 32
+        )  # libswscale leaves out a shorter end
+        self._left = min(self._across[0][0], source[1] - width) // 2 * 2
+        height = max(-(-last // 2) * 2 - first // 2 * 2 for first, last, _ in self._down)
+        self._part = av.VideoFrame(width, height, "yuv420p")
+        self._planes = planes(self._part)
         self._reformatter = VideoReformatter()
-        self._rows = torch.empty(crop, source[1])
+        self._rows, self._pixels = torch.empty(crop, 3, width), torch.empty(height, 3, width)
 
     def __call__(self, frame: av.VideoFrame, out: NDArray[np.uint8]) -> None:
         """Into ``(3, crop, crop)``."""
-        gbr = planes(self._reformatter.reformat(frame, format="gbrp", threads=1))
-        left, right = self._across[0][0], self._across[-1][1]
-        for plane, target in zip((gbr[2], gbr[0], gbr[1]), torch.from_numpy(out), strict=True):
-            rows = self._rows[:, left:right]
-            for i, (first, last, weights) in enumerate(self._down):
-                pixels = torch.from_numpy(plane[first:last, left:right]).float()
-                torch.mm(weights, pixels, out=rows[BAND * i : BAND * i + len(weights)])
-            parts = [self._rows[:, first:last] @ weights.T for first, last, weights in self._across]
-            target.copy_(torch.cat(parts, 1).round_().clamp_(0, 255))
+        for i, (first, last, weights) in enumerate(self._down):
+            gbr = self._converted(frame, first // 2 * 2, last)
+            pixels = self._pixels[: last - first]
+            for channel, plane in enumerate((gbr[2], gbr[0], gbr[1])):
+                pixels[:, channel] = torch.from_numpy(plane[first % 2 : first % 2 + last - first])
+            rows = self._rows[BAND * i : BAND * i + len(weights)]
+            torch.mm(weights, pixels.flatten(1), out=rows.flatten(1))
+        whole = self._rows.flatten(0, 1)
+        parts = [
+            whole[:, first - self._left : last - self._left] @ weights.T
+            for first, last, weights in self._across
+        ]
+        done = torch.cat(parts, 1).round_().clamp_(0, 255)
+        torch.from_numpy(out).copy_(done.view(len(self._rows), 3, -1).transpose(0, 1))
+
+    def _converted(self, frame: av.VideoFrame, first: int, last: int) -> list[NDArray[np.uint8]]:
+        """These rows of the columns in use, green, blue, red."""
+        for i, (source, part) in enumerate(zip(planes(frame), self._planes, strict=True)):
+            top, left = (first, self._left) if i == 0 else (first // 2, self._left // 2)
+            height = min(last - first if i == 0 else (last - first + 1) // 2, len(part))
+            part[:height] = source[top : top + height, left : left + part.shape[1]]
+        return planes(self._reformatter.reformat(self._part, format="gbrp", threads=1))
 
 
 def _bands(source: int, resized: int, crop: int) -> list[tuple[int, int, Tensor]]:

@@ -78,7 +78,9 @@ def _run(clip: Path, model: str, weights: Path, seen: float) -> tuple[float, dic
         report: Any = report_of(out, clip.stem)
     frames, python = report["frames"]["decoded"], {}
     for stage in STAGES:
-        ran, waited = watched.ran[watched.threads[stage]]
+        ran, waited = watched.ran.get(
+            watched.threads.get(stage, -1), (0, 0)
+        )  # a thread that never held it: none
         python[stage] = watched.holding[stage] / RATE / seen * ran / max(1, ran + waited)
     first, last = watched.taken[watched.threads["decode"]]
     share = sum(python.values()) / ((last - first) / 1e9)
