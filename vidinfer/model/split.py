@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, cast
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS, RetinaNet
 from torchvision.models.detection.generalized_rcnn import GeneralizedRCNN
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork
-from torchvision.models.detection.ssd import SSD
+from torchvision.models.detection.ssd import SSD, SSDScoringHead
 
 from vidinfer.model.engine import Outputs
 
@@ -72,6 +74,9 @@ class _OneStage:
     """SSD, RetinaNet, FCOS: one head over all levels."""
 
     def __init__(self, network: Any) -> None:
+        for module in network.head.modules():
+            if isinstance(module, SSDScoringHead) and type(module).forward is SSDScoringHead.forward:
+                module.forward = partial(_scores_as_stored, module)
         self.part = _OneStagePart(network.backbone, network.head)
         self.heads: dict[str, RegionHeads] = {}
         self._backbone = network.backbone = Handed()
@@ -98,6 +103,15 @@ class _OneStagePart(nn.Module):
         given: Mapping[str, Tensor] = self.head(levels)
         self.names = tuple(given)
         return (*given.values(), *(level[:, :1] for level in levels))
+
+
+def _scores_as_stored(head: Any, levels: list[Tensor]) -> Tensor:
+    """``SSDScoringHead.forward``, ``(n, places, columns)``, for memory in the order of pixels.
+
+    torchvision splits the channels, then puts the pixels before them; this way round OpenVINO sees that nothing moves.
+    """
+    results = (module(level) for module, level in zip(head.module_list, levels, strict=True))
+    return torch.cat([r.permute(0, 2, 3, 1).reshape(len(r), -1, head.num_columns) for r in results], dim=1)
 
 
 class _TwoStage:
