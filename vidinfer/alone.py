@@ -1,49 +1,41 @@
-"""Measuring the stages one by one, each with the machine to itself, before a run."""
+"""Measuring what this machine can do: each stage with the machine to itself, and decoding beside the model."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidinfer.channel import Channel
 from vidinfer.clock import Clock, ProcessorClock
 from vidinfer.detections import Results
+from vidinfer.errors import VidinferError
 from vidinfer.feeder import fill_for
-from vidinfer.frame import Frame
-from vidinfer.light import Alone, Rate
+from vidinfer.frame import Frame, SourceInfo
+from vidinfer.light import Rate
 from vidinfer.parity import Agreement, compare
-from vidinfer.plan import ThreadPlan
+from vidinfer.plan import SLOTS, ThreadPlan
+from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.source import open_source
-from vidinfer.stages import Model, ModelInput, Source
+from vidinfer.stages import AsyncModel, Model, ModelInput, PendingResults, Sink, Source
+from vidinfer.workers import Workers
 
-__all__ = ["effect_of_fast", "measure_alone", "measure_decoding"]
+__all__ = ["effect_of_fast", "measure_decoding", "measure_model", "measure_together", "measure_writing"]
 
 SECONDS = 0.25
-"""Of decoding."""
+"""Of a stage, where nobody says."""
+WARMING = 0.3
+"""Before decoding counts, in parts of its time: the first frames find cold caches and tables that are not made yet."""
+PICTURES, PICTURE_BYTES = 48, 128 * 2**20
+"""Of pictures that writing is measured with, at most."""
 COMPARED, APART = 8, 8
 """Frames that exact and fast decoding are compared on, each so many behind the one before: differences add up."""
-
-
-def measure_alone(
-    source: Source,
-    model: Model,
-    plan: ThreadPlan,
-    clock: Clock,
-    *,
-    fast: bool = False,
-    nvdec: int | None = None,
-) -> Alone:
-    """Decoding and preparing the beginning of ``source``, which stays where it is; the model as ``settle`` found it."""
-    model_only = model.info.details.get("model_only")
-    infer = None
-    if isinstance(model_only, int | float) and model_only > 0:
-        on_cpu = model.info.device == "cpu"
-        infer = Rate(model_only, plan.model / model_only if on_cpu else 0.0)
-    return Alone(
-        plan.cores, measure_decoding(source, model, plan.cores, clock, fast=fast, nvdec=nvdec), infer
-    )
 
 
 def measure_decoding(
@@ -55,30 +47,203 @@ def measure_decoding(
     fast: bool = False,
     nvdec: int | None = None,
     seconds: float = SECONDS,
+    batch: NDArray[Any] | None = None,
 ) -> Rate | None:
     """Frames a second from the file to a place in a batch, with ``threads`` for the decoder.
 
-    ``None``: the source is no file, or has nothing to decode.
+    ``source`` stays where it is. ``batch``: the places that are filled in turn, ``(n, *place)``; ``None``: one of its
+    own. ``None`` comes back where the source is no file, or has nothing to decode.
     """
     info = source.info
     if info.path is None:
         return None
     spec = model.input_for(info.width, info.height)
-    place, fill = np.zeros(spec.shape, spec.dtype), fill_for(spec, fast=fast)
-    processor = ProcessorClock()
+    places = np.zeros((1, *spec.shape), spec.dtype) if batch is None else batch
+    fill, processor = fill_for(spec, fast=fast), ProcessorClock()
     again = open_source(Path(info.path), name=info.name, threads=threads, fast=fast, nvdec=nvdec)
     try:
         frames, began, used = 0, clock.now(), processor.now()
+        warm = False
         for item in again:
             if isinstance(item, Frame) and not item.corrupt:
-                fill(item.picture, place)
+                fill(item.picture, places[frames % len(places)])
                 frames += 1
-            if clock.now() - began >= seconds:
+            passed = clock.now() - began
+            if passed >= seconds:
                 break
-        passed, used = clock.now() - began, processor.now() - used
+            if not warm and passed >= seconds * WARMING:
+                frames, began, used, warm = 0, clock.now(), processor.now(), True
+        return _rate(frames, clock.now() - began, processor.now() - used)
     finally:
         again.close()
-    return Rate(frames / passed, used / frames) if frames and passed > 0 and used > 0 else None
+
+
+def measure_model(
+    model: Model, batch: NDArray[Any], info: SourceInfo, clock: Clock, *, seconds: float = SECONDS
+) -> Rate | None:
+    """Frames a second of the model and its post-processing, with as many batches on their way as keep it busy.
+
+    ``batch``: places ``(n, *place)`` that hold frames of the source.
+    """
+    running, processor = _Running(model, batch, info), ProcessorClock()
+    with running:
+        while not running.next():
+            pass
+        frames, began, used = 0, clock.now(), processor.now()
+        while clock.now() - began < seconds:
+            frames += running.next()
+        return _rate(frames, clock.now() - began, processor.now() - used)
+
+
+def measure_together(
+    source: Source,
+    model: Model,
+    batch: NDArray[Any],
+    plan: ThreadPlan,
+    clock: Clock,
+    *,
+    fast: bool = False,
+    nvdec: int | None = None,
+    seconds: float = 2 * SECONDS,
+) -> float | None:
+    """Frames a second of decoding and the model side by side on these cores, and nothing else.
+
+    The model works on the same batch all the time, but on no more batches than were decoded meanwhile. So it is the
+    run without handing frames over and without writing results. ``None`` where there is nothing to decode.
+    """
+    info = source.info
+    if info.path is None:
+        return None
+    fill = fill_for(model.input_for(info.width, info.height), fast=fast)
+    own = np.empty_like(batch)
+    again = open_source(Path(info.path), name=info.name, threads=plan.decoder, fast=fast, nvdec=nvdec)
+    decoded: Channel[None] = Channel(SLOTS)
+    began = clock.now()
+
+    def decode() -> None:
+        frames = 0
+        for item in again:
+            if isinstance(item, Frame) and not item.corrupt:
+                fill(item.picture, own[frames % len(own)])
+                frames += 1
+                if frames % len(own) == 0:
+                    decoded.put(None)
+            if clock.now() - began >= seconds:
+                break
+        decoded.close()
+
+    frames, since, last = 0, None, began
+    try:
+        with Workers(on_failure=decoded.abort) as workers, _Running(model, batch, info) as running:
+            workers.start("together", decode)
+            for _ in decoded:
+                done, last = running.next(), clock.now()
+                if since is not None:
+                    frames += done
+                elif done and last - began >= seconds * WARMING:
+                    since = last
+    finally:
+        again.close()
+    return frames / (last - since) if since is not None and frames and last > since else None
+
+
+class _Running:
+    """A model with as many batches on their way as keep it busy, all of them the same."""
+
+    def __init__(self, model: Model, batch: NDArray[Any], info: SourceInfo) -> None:
+        self._submit = model.submit if isinstance(model, AsyncModel) else _Predicted(model)
+        self._in_flight: int = getattr(model, "in_flight", 1)
+        self._batch, self._size = batch, (info.width, info.height)
+        self._waiting: deque[PendingResults] = deque()
+
+    def next(self) -> int:
+        """Begin a batch; end the oldest where there are enough. Returns the frames of that."""
+        self._waiting.append(self._submit(self._batch, *self._size))
+        if len(self._waiting) < self._in_flight:
+            return 0
+        self._waiting.popleft().results()
+        return len(self._batch)
+
+    def __enter__(self) -> _Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._waiting:
+            with suppress(VidinferError):  # what went wrong was told before
+                self._waiting.popleft().results()
+
+
+@dataclass(frozen=True, slots=True)
+class _Predicted:
+    """A model that knows one batch at a time, asked as one that takes several."""
+
+    model: Model
+
+    def __call__(self, batch: NDArray[Any], width: int, height: int) -> PendingResults:
+        return _Given(self.model.predict(batch, width, height))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    value: Results
+
+    def results(self) -> Results:
+        return self.value
+
+
+def measure_writing(
+    source: Source, model: Model, batch: NDArray[Any], sink: Sink, clock: Clock, *, threads: int
+) -> Rate | None:
+    """Frames a second of drawing and encoding the beginning of a file, without its sound; ``None``: it is no file.
+
+    Args:
+        batch: places to label the pictures in.
+        sink: for a file of its own, not open; nothing is left of it.
+        threads: for the decoder.
+    """
+    batches = list(_labelled(source, model, batch, threads))
+    first = -(-len(batches) // 3)  # fill the encoder, which looks ahead
+    frames = sum(len(one.entries) for one in batches[first:])
+    processor = ProcessorClock()
+    sink.open(replace(source.info, path=None), model.info)
+    try:
+        for one in batches[:first]:
+            sink.write(one)
+        began, used = clock.now(), processor.now()
+        for one in batches[first:]:
+            sink.write(one)
+        return _rate(frames, clock.now() - began, processor.now() - used)
+    finally:
+        sink.abort()
+
+
+def _labelled(source: Source, model: Model, batch: NDArray[Any], threads: int) -> Iterator[LabelledBatch]:
+    """The first frames of a file with their pictures, as many as memory allows."""
+    info = source.info
+    if info.path is None:
+        return
+    fill = fill_for(model.input_for(info.width, info.height))
+    again = open_source(Path(info.path), name=info.name, threads=threads)
+    entries: list[Entry] = []
+    left = max(len(batch), min(PICTURES, PICTURE_BYTES // (3 * info.width * info.height)))
+    try:
+        for item in again:
+            if not isinstance(item, Frame) or item.corrupt:
+                continue
+            fill(item.picture, batch[len(entries)])
+            entries.append(Entry(Outcome.LABELLED, item.stamp, row=len(entries), picture=item.picture))
+            left -= 1
+            if len(entries) == len(batch):
+                yield LabelledBatch(entries, model.predict(batch, info.width, info.height))
+                entries = []
+                if left < len(batch):
+                    break
+    finally:
+        again.close()
+
+
+def _rate(frames: int, seconds: float, used: float) -> Rate | None:
+    return Rate(frames / seconds, used / frames) if frames and seconds > 0 and used > 0 else None
 
 
 def effect_of_fast(source: Source, model: Model, *, threshold: float) -> Agreement | None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidinfer.alone import measure_decoding, measure_model, measure_together, measure_writing
 from vidinfer.annotate.annotator import DrawingAnnotator
 from vidinfer.batcher import OfflineBatcher
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import UsageError
 from vidinfer.frame import SourceInfo
+from vidinfer.light import Alone
 from vidinfer.model import load_model
 from vidinfer.outputs import OutputNames
 from vidinfer.pipeline import Pipeline
@@ -37,6 +40,7 @@ __all__ = [
     "sample_places",
     "sampling_of",
     "settle",
+    "stages_alone",
     "tuned_for",
 ]
 
@@ -238,9 +242,41 @@ def make_sinks(
     if flow is not None:
         sinks.append(flow)
     if names.video is not None:
-        sinks.append(
-            VideoSink(
-                names.video, DrawingAnnotator(), threads=plan.encoder, encoder="auto", overwrite=overwrite
-            )
-        )
+        sinks.append(video_sink(names.video, plan, overwrite=overwrite))
     return sinks
+
+
+def video_sink(path: Path, plan: ThreadPlan, *, overwrite: bool = False) -> Sink:
+    """The overlaid video."""
+    return VideoSink(path, DrawingAnnotator(), threads=plan.encoder, encoder="auto", overwrite=overwrite)
+
+
+def stages_alone(
+    source: Source, model: Model, config: RunConfig, plan: ThreadPlan, clock: Clock, seconds: float
+) -> Alone:
+    """What the machine can do of a run: each stage by itself, decoding beside the model, on the source's first frames.
+
+    Args:
+        seconds: what it may take, about; writing a video takes up to a second more.
+
+    Raises:
+        VidinferError: a stage fails here that did not fail in the run.
+    """
+    info, fast, nvdec = source.info, config.decode == "fast", nvdec_device(config)
+    spec = model.input_for(info.width, info.height)
+    if (
+        info.path is None or spec.window is not None
+    ):  # of windows the times decide how many frames one stands for
+        return Alone(plan.cores)
+    batch = model.allocate(_sizes(model, info, config, keep_pictures=config.video).batch_size, spec)
+    decode = measure_decoding(
+        source, model, plan.cores, clock, fast=fast, nvdec=nvdec, batch=batch, seconds=0.25 * seconds
+    )
+    infer = measure_model(model, batch, info, clock, seconds=0.2 * seconds)
+    both = measure_together(source, model, batch, plan, clock, fast=fast, nvdec=nvdec, seconds=0.55 * seconds)
+    if not config.video:
+        return Alone(plan.cores, decode, infer, together=both)
+    with TemporaryDirectory(prefix="vidinfer-") as folder:
+        sink = video_sink(Path(folder, "alone.mp4"), plan)
+        write = measure_writing(source, model, batch, sink, clock, threads=plan.decoder)
+    return Alone(plan.cores, decode, infer, write, together=both)

@@ -68,7 +68,12 @@ def describe_sinks(sinks: Sequence[Sink]) -> list[dict[str, object]]:
 
 
 def describe_pipeline(
-    pipeline: Pipeline, plan: ThreadPlan, started: float, seconds: float, alone: Alone | None = None
+    pipeline: Pipeline,
+    plan: ThreadPlan,
+    started: float,
+    seconds: float,
+    alone: Alone | None = None,
+    model_only: float | None = None,
 ) -> dict[str, object]:
     """Timings, the share of the bound, memory and threads.
 
@@ -76,8 +81,10 @@ def describe_pipeline(
         started: on the pipeline's clock, when the source was opened.
         seconds: wall time until its outputs were closed.
         alone: the stages one by one, where they were measured.
+        model_only: frames a second of the model alone, where they were not.
     """
-    decoded = pipeline.ledger.snapshot().decoded
+    counts = pipeline.ledger.snapshot()
+    decoded = counts.decoded
     busy, ring, first = pipeline.times.seconds(), pipeline.statistics(), pipeline.first_label_at
     return {
         "timings": {
@@ -86,7 +93,9 @@ def describe_pipeline(
             "first_label_seconds": None if first is None else round(first - started, 3),
             "stages": {stage: round(s, 3) for stage, s in busy.items()},
         },
-        "speed_of_light": speed_of_light(decoded, seconds, busy, alone),
+        "speed_of_light": speed_of_light(
+            decoded, seconds, busy, alone, labelled=counts.labelled, model_only=model_only
+        ),
         "ring": {
             "slots": ring.slots,
             "batch_size": ring.capacity,

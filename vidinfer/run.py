@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vidinfer.alone import effect_of_fast, measure_alone
+from vidinfer.alone import effect_of_fast
 from vidinfer.build import (
     check_outputs,
     feeding,
@@ -15,6 +16,7 @@ from vidinfer.build import (
     nvdec_device,
     open_model,
     settle,
+    stages_alone,
     tuned_for,
 )
 from vidinfer.clock import Clock, MonotonicClock, utc_now
@@ -36,8 +38,10 @@ from vidinfer.tuned import Tuned
 
 __all__ = ["run"]
 
-LONG = 250
-"""Frames of a source from which on its stages are measured alone before the run, which takes a quarter of a second."""
+LONG = 2.0
+"""Seconds that a source takes from which on what the machine can do is measured behind it."""
+MEASURING, LEAST, MOST = 0.05, 0.5, 1.2
+"""Such a part of those seconds goes into it, but at least and at most so many."""
 
 
 def run(config: RunConfig, *, observer: Observer, stop: StopSignal, command: Sequence[str] = ()) -> RunReport:
@@ -167,6 +171,8 @@ class _Job:
     clock: Clock
     command: tuple[str, ...]
     total: int
+    alone: dict[tuple[int, int], Alone] = field(default_factory=dict)
+    """By size of the pictures: what each stage can do."""
 
     def label_all(self, todo: Sequence[tuple[SourceFile, OutputNames]]) -> list[SourceReport]:
         """One source after the other, until there is no more or a stop is asked for."""
@@ -195,16 +201,15 @@ class _Job:
             model = feeding(model, source)
             self._tell_where_decoded(source)
             effect = self._effect_of_fast(source, model)
-            alone = self._alone(source, model)
             started, wall = (
                 self.clock.now() - opening,
                 utc_now(),
             )  # loading the model is no part of the source
             self.observer.source_started(source.info, index, self.total)
             sinks = make_sinks(self.config, names, self.plan, self.stop.request)
-            attempt = _Attempt(self, source, model, sinks, names, _Measured(alone, tuned, effect))
+            attempt = _Attempt(self, source, model, sinks, names, _Measured(tuned, effect))
             attempt.run()
-            report = attempt.report(started, wall)
+            report = attempt.report(started, wall, self._alone(attempt, source, model))
         except BackendUnavailable as error:
             if index == 0:
                 raise  # so it will be with the others
@@ -220,13 +225,18 @@ class _Job:
         fast, nvdec = self.config.decode == "fast", nvdec_device(self.config)
         return open_source(resolved.path, name=str(resolved.name), threads=threads, fast=fast, nvdec=nvdec)
 
-    def _alone(self, source: Source, model: Model) -> Alone | None:
-        """The stages one by one, where the source is long enough to be worth it."""
-        expected = min(source.info.frames_claimed or 0, self.config.max_frames or LONG)
-        if expected < LONG:
-            return None
-        fast, nvdec = self.config.decode == "fast", nvdec_device(self.config)
-        return measure_alone(source, model, self.plan, self.clock, fast=fast, nvdec=nvdec)
+    def _alone(self, attempt: _Attempt, source: Source, model: Model) -> Alone | None:
+        """What the machine can do with such a source, where this one was long enough for it to be worth while.
+
+        Behind the run, not before: nobody waits for the first label, and what was measured is the machine of just now.
+        """
+        size, share = (source.info.width, source.info.height), MEASURING * attempt.seconds
+        worth = attempt.seconds >= LONG if size not in self.alone else share >= LEAST
+        if worth and attempt.ended_well:
+            seconds = min(MOST, max(LEAST, share))
+            with suppress(VidinferError):  # the run went well: its report does not fail for this
+                self.alone[size] = stages_alone(source, model, self.config, self.plan, self.clock, seconds)
+        return self.alone.get(size)
 
     def _tell_where_decoded(self, source: Source) -> None:
         """Software that stands in for a GPU is never silent."""
@@ -253,7 +263,6 @@ class _Job:
 class _Measured:
     """Before a source was run."""
 
-    alone: Alone | None
     tuned: Tuned | None
     effect_of_fast: Agreement | None
 
@@ -279,6 +288,17 @@ class _Attempt:
         self._pipeline: Pipeline | None = None
         self._error: Exception | None = None
         self._outputs: tuple[Path, ...] = ()
+        self._began = self._ended = job.clock.now()
+
+    @property
+    def ended_well(self) -> bool:
+        """Nothing failed, and nobody stopped it."""
+        return self._error is None and not self._job.stop.requested
+
+    @property
+    def seconds(self) -> float:
+        """That the pipeline and its sinks took."""
+        return self._ended - self._began
 
     def run(self) -> None:
         """Never raises: a failure is kept for the report, and the outputs are removed."""
@@ -290,6 +310,7 @@ class _Attempt:
             self._abandon()
         else:
             self._finish()
+        self._ended = self._job.clock.now()
 
     def _run(self) -> None:
         job = self._job
@@ -321,9 +342,9 @@ class _Attempt:
                 self._error = error
                 sink.abort()
 
-    def report(self, started: float, wall: str) -> SourceReport:
+    def report(self, started: float, wall: str, alone: Alone | None) -> SourceReport:
         """The report, also written to ``run.json`` if the outputs are there."""
-        job, seconds = self._job, self._job.clock.now() - started
+        job, seconds = self._job, self._ended - started
         ledger = self._settled()
         status = self._status(ledger)
         written = self._error is None and not job.stop.aborted
@@ -336,7 +357,7 @@ class _Attempt:
             seconds=seconds,
             outputs=self._outputs,
             warnings=warnings,
-            details=self._details(started, seconds, wall),
+            details=self._details(started, seconds, wall, alone),
         )
         for text in warnings:
             job.observer.warning(f"{report.source}: {text}")
@@ -359,7 +380,7 @@ class _Attempt:
             return "damaged"
         return "complete"
 
-    def _details(self, started: float, seconds: float, wall: str) -> dict[str, object]:
+    def _details(self, started: float, seconds: float, wall: str, alone: Alone | None) -> dict[str, object]:
         job, measured = self._job, self._measured
         facts: dict[str, object] = {
             "started": wall,
@@ -371,7 +392,9 @@ class _Attempt:
         }
         if self._pipeline is not None:
             plan = job.plan if measured.tuned is None else measured.tuned.plan(job.plan)
-            facts |= describe_pipeline(self._pipeline, plan, started, seconds, measured.alone)
+            rate = self._model.info.details.get("frames_per_second_when_chosen")
+            known = rate if isinstance(rate, float) else None
+            facts |= describe_pipeline(self._pipeline, plan, started, seconds, alone, known)
         if measured.tuned is not None:
             facts["tuned"] = measured.tuned.facts(batch_size=job.config.max_batch_size is None)
         if measured.effect_of_fast is not None:

@@ -52,12 +52,12 @@ def places(model: TorchModel, count: int) -> np.ndarray[Any, Any]:
 def detector(name: str = "ssdlite320_mobilenet_v3_large", **running: Any) -> TorchModel:
     """A detector with random weights that finds things, and what may run it."""
     size = {"min_size": 128, "max_size": 256} if name.startswith("fcos") else {}
-    loaded = Loaded(name, "detection", random_detector(name, **size), NAMES, "test", None, None)
+    loaded = Loaded(name, "detection", random_detector(name, **size), NAMES, "test", name, None)
     return assemble(loaded, Running(choose_execution("cpu", 1), **running), Reporting(0.2, 5, None))
 
 
 def openvino(precision: str = "fp32") -> Candidate:
-    return Candidate("openvino", precision, lambda _: OpenVinoFactory(precision, 2))
+    return Candidate("openvino", precision, lambda supplies: OpenVinoFactory(precision, 2, supplies))
 
 
 EAGER = Candidate("eager", "fp32", lambda _: EagerFactory(CPU, "fp32"))
@@ -110,6 +110,16 @@ def test_openvino_finds_what_eager_finds(name: str) -> None:
     model.settle(batch, WIDTH, HEIGHT, 3)
     assert (model.info.backend, model.info.precision) == ("openvino", "fp32")
     assert same(reference, model.predict(batch, WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "fasterrcnn_mobilenet_v3_large_320_fpn"])
+def test_a_kept_network_serves_every_batch_size(name: str, tmp_path: Path) -> None:
+    for rows in (3, 2, 5):
+        model = detector(name, candidates=[openvino()], by_name=True, cache=tmp_path)
+        batch = places(model, rows)
+        reference = model.predict(batch, WIDTH, HEIGHT)
+        model.settle(batch, WIDTH, HEIGHT, rows)
+        assert same(reference, model.predict(batch, WIDTH, HEIGHT))
 
 
 def test_several_batches_on_their_way_come_back_in_order_and_whole() -> None:

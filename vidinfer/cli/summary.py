@@ -34,11 +34,13 @@ def source_line(report: SourceReport) -> str:
 
 
 def light_line(report: SourceReport) -> str:
-    """What the machine could do and which share was reached, in one line; empty for a source too short to tell."""
+    """What the machine could do and which share was reached, in one line; empty where nothing was labelled."""
     light, model = report.details.get("speed_of_light"), report.details.get("model")
-    if not isinstance(light, Mapping) or "core_milliseconds_per_frame" not in light:
+    if not isinstance(light, Mapping) or "bound" not in light:
         return ""
     only = {"decode_only": "decoding", "model_only": "the model", "write_only": "drawing and encoding"}
+    if "core_milliseconds_per_frame" not in light:
+        del only["write_only"]  # of the run itself, mostly labels
     alone = ", ".join(f"{name} alone {light[key]:.0f}" for key, name in only.items() if key in light)
     device = str(model.get("device", "cpu")) if isinstance(model, Mapping) else "cpu"
     reached = f"{100 * light['share']:.0f} % of the {light['bound']:.0f} frames/s that this machine could do"

@@ -21,6 +21,9 @@ from vidinfer.parity import Agreement, compare
 
 __all__ = ["Choice", "Chooser", "Sample", "Tried"]
 
+RATE = "frames_per_second_when_chosen"
+"""In the details of a model: of itself alone, perhaps in an earlier run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -162,7 +165,7 @@ class Chooser:
             engines = Engines(sample.task, one.make(Supplies()), FiniteGuard())
             rate = frames_per_second(sample, engines, self.clock)
             self.memory.keep(sample, {str(one): rate})
-        details: dict[str, object] = {"model_only": rate}
+        details: dict[str, object] = {RATE: round(rate, 2)}
         if self._passed_over:
             details["passed_over"] = self._passed_over
         return Choice(one.backend, one.precision, "eager fp32 is torchvision's own arithmetic", details)
@@ -241,7 +244,7 @@ class Chooser:
         if not chosen.exact:
             why = f"{chosen.candidate} was asked for and gives other labels ({chosen.agreement})"
         details: dict[str, object] = {
-            "model_only": chosen.rate,
+            **({} if chosen.rate is None else {RATE: round(chosen.rate, 2)}),
             "candidates": [one.as_dict() for one in tried],
             "exact": chosen.exact,
         }

@@ -111,7 +111,9 @@ def _scores_as_stored(head: Any, levels: list[Tensor]) -> Tensor:
     torchvision splits the channels, then puts the pixels before them; this way round OpenVINO sees that nothing moves.
     """
     results = (module(level) for module, level in zip(head.module_list, levels, strict=True))
-    return torch.cat([r.permute(0, 2, 3, 1).reshape(len(r), -1, head.num_columns) for r in results], dim=1)
+    # ``len(r)`` would be a constant to a tracer.
+    parts = [r.permute(0, 2, 3, 1).reshape(r.shape[0], -1, head.num_columns) for r in results]
+    return torch.cat(parts, dim=1)
 
 
 class _TwoStage:
