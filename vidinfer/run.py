@@ -8,22 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vidinfer.alone import effect_of_fast
-from vidinfer.build import (
-    check_outputs,
-    feeding,
-    make_pipeline,
-    make_sinks,
-    nvdec_device,
-    open_model,
-    settle,
-    stages_alone,
-    tuned_for,
-)
+from vidinfer.build import feeding, make_pipeline, make_sinks, nvdec_device, stages_alone, tuned_for
 from vidinfer.clock import Clock, MonotonicClock, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, describe_pipeline, describe_sinks, describe_source, versions
 from vidinfer.errors import BackendUnavailable, SourceError, VidinferError
 from vidinfer.light import Alone
+from vidinfer.ondemand import ModelOnDemand
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
 from vidinfer.parity import Agreement
 from vidinfer.pipeline import Pipeline
@@ -87,7 +78,7 @@ def run(config: RunConfig, *, observer: Observer, stop: StopSignal, command: Seq
             todo.append((source, one))
     if todo:
         plan = thread_plan()
-        with _ModelOnDemand(config, plan) as model:
+        with ModelOnDemand(config, plan) as model:
             job = _Job(config, model, plan, observer, stop, clock, tuple(command), len(todo))
             reports += job.label_all(todo)
     return RunReport(tuple(reports), clock.now() - started)
@@ -117,54 +108,12 @@ def _one_line(error: BaseException) -> str:
     return text if isinstance(error, VidinferError) else f"{type(error).__name__}: {text}"
 
 
-class _ModelOnDemand:
-    """Loaded for the first source that can be read: nobody waits for a download only to hear of a broken file."""
-
-    def __init__(self, config: RunConfig, plan: ThreadPlan) -> None:
-        self._config = config
-        self._plan = plan
-        self._model: Model | None = None
-        self._settled: set[tuple[int, int]] = set()
-
-    def get(self) -> Model:
-        """The model, the same at each call.
-
-        Raises:
-            ModelUnavailable: no such model, or no weights.
-            UsageError: a class, device, backend, precision or output that it does not have.
-        """
-        if self._model is None:
-            self._model = open_model(self._config, self._plan, progress=True)
-            check_outputs(self._config, self._model.info)
-        return self._model
-
-    def settle(self, source: Source, sources: int) -> None:
-        """Let the model choose how it runs on pictures of this size; what it chose before holds for all of that size.
-
-        ``sources``: how many are still to come, this one included.
-
-        Raises:
-            BackendUnavailable: what was asked for by name is not there, fails, or is not exact.
-        """
-        size = (source.info.width, source.info.height)
-        if size not in self._settled:
-            settle(self.get(), source, self._config, keep_pictures=self._config.video, sources=sources)
-            self._settled.add(size)
-
-    def __enter__(self) -> _ModelOnDemand:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._model is not None:
-            self._model.close()
-
-
 @dataclass(frozen=True, slots=True)
 class _Job:
     """All that the sources of one run share."""
 
     config: RunConfig
-    model: _ModelOnDemand
+    model: ModelOnDemand
     plan: ThreadPlan
     observer: Observer
     stop: StopSignal

@@ -30,6 +30,26 @@ def test_a_device_of_its_own_is_bounded_by_the_slowest_stage() -> None:
     assert (facts["bound"], facts["limited_by"]) == (3000.0, "decode")
 
 
+def test_what_runs_side_by_side_is_bounded_by_what_was_seen_side_by_side() -> None:
+    decode, infer, write = Rate(400.0, 0.005), Rate(400.0, 0.005), Rate(100.0, 0.01)
+    facts = speed_of_light(80, 0.5, {}, Alone(2, decode, infer, together=160.0))
+    assert (facts["bound"], facts["share"]) == (160.0, 1.0)
+    facts = speed_of_light(80, 1.0, {}, Alone(2, decode, infer, write, together=160.0))
+    assert facts["bound"] == pytest.approx(1 / (1 / 160 + 0.01 / 2), abs=0.01)
+
+
+def test_a_model_that_sees_every_fifth_frame_costs_a_fifth() -> None:
+    alone = Alone(2, decode=Rate(1000.0, 0.002), infer=Rate(200.0, 0.01), together=150.0)
+    facts = speed_of_light(1000, 2.0, {}, alone, labelled=200)
+    assert facts["bound"] == 500.0  # 2 ms and 2 ms of two cores
+    assert facts["model_only"] == 1000.0
+
+
+def test_of_a_short_run_the_model_is_as_fast_as_it_was_known_to_be() -> None:
+    facts = speed_of_light(100, 1.0, {"decode": 0.5, "infer": 0.1}, model_only=150.0)
+    assert (facts["bound"], facts["limited_by"], facts["model_only"]) == (150.0, "model", 150.0)
+
+
 @pytest.mark.parametrize(
     ("costs", "limit"),
     [((0.002, 0.006, 0.0), "model"), ((0.006, 0.002, 0.0), "decode"), ((0.002, 0.003, 0.02), "write")],
