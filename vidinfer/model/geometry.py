@@ -60,8 +60,11 @@ class DetectionInput:
         self._std = torch.tensor(transform.image_std, device=device).view(3, 1, 1)
 
     def geometry(self, width: int, height: int) -> Geometry:
-        """Asks torchvision's own code, with a picture that has a shape and no pixels."""
-        picture = torch.empty(3, height, width, device="meta")
+        """Asks torchvision's own code, with a picture of one value that is everywhere.
+
+        (Resampling on the meta device would import torch's compiler: a second.)
+        """
+        picture = torch.zeros(1).expand(1, height, width)
         resized, _ = self._transform.resize(picture)
         padded = self._transform.batch_images([resized], size_divisible=self._transform.size_divisible)
         return Geometry(

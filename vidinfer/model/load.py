@@ -57,6 +57,9 @@ def load_model(
         ModelUnavailable: no such model, or its weights cannot be had or do not fit.
     """
     _check(score_threshold, top_k)
+    from vidinfer.model.lean import import_torchvision
+
+    import_torchvision()
     from vidinfer.model.assemble import Reporting, Running, assemble
     from vidinfer.model.backends import candidates_for
     from vidinfer.model.execution import choose_execution, on_cpu
