@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import av
+from av.video.frame import VideoFrame
 
 from vidinfer.errors import SinkError
-from vidinfer.frame import Gap, SourceInfo
+from vidinfer.frame import FrameStamp, Gap, SourceInfo
 from vidinfer.record import LabelledBatch
 from vidinfer.sink.atomic import PartialFile, output_error
 from vidinfer.sink.codec import ENCODERS, choose_codec
+from vidinfer.sink.encoding import Encoding
 from vidinfer.sink.mp4 import Mp4File
 from vidinfer.sink.overlay import Overlay
 from vidinfer.stages import Annotator, ModelInfo
 
 __all__ = ["VideoSink"]
 
+_Item: TypeAlias = tuple[FrameStamp | Gap, VideoFrame | None]
+"""A picture and its time, or a time without any."""
 _LARGEST = 16384
 """Pixels a side that x264 encodes."""
 
@@ -61,6 +66,7 @@ class VideoSink:
         self._partial: PartialFile | None = None
         self._file: Mp4File | None = None
         self._overlay: Overlay | None = None
+        self._encoding: Encoding[_Item] | None = None
         self._without_picture = 0
         self._done = False
 
@@ -89,30 +95,39 @@ class VideoSink:
                     self._encoder, model.device, preset=self._preset, crf=self._crf, threads=self._threads
                 )
                 self._file = Mp4File(self._partial.path, source, codec)
+            self._encoding = Encoding(self._encode)
         except BaseException:
             self._partial.abort()
             raise
 
     def write(self, batch: LabelledBatch) -> None:
-        """Draw on and encode each frame of ``batch`` that has a picture.
+        """Draw on each frame of ``batch`` that has a picture, and hand it to the encoder.
 
         Raises:
-            SinkError: disk full, encoder failure, …
+            SinkError: disk full, encoder failure, …, perhaps of a picture before this batch.
         """
-        file, overlay = self._file, self._overlay
-        if file is None or overlay is None:
+        encoding, overlay = self._encoding, self._overlay
+        if encoding is None or overlay is None:
             raise SinkError(f"{self._path} is written before it is opened")
         for entry in batch.entries:
             if isinstance(entry.at, Gap):
-                file.timeline.pass_over(entry.at)
+                encoding.put((entry.at, None))
             elif entry.picture is None:
                 self._without_picture += 1
             else:
                 row = max(entry.row, 0)
                 results = batch.results.rows(row, row + (entry.row >= 0))
-                picture = overlay.draw(entry.picture, entry, results)
-                with self._failing("write"):
-                    file.add(entry.at, picture)
+                encoding.put((entry.at, overlay.draw(entry.picture, entry, results)))
+
+    def _encode(self, item: _Item) -> None:
+        """On the encoder's thread, the only one to touch the file until ``finish``."""
+        at, picture = item
+        assert self._file is not None
+        if isinstance(at, Gap):
+            self._file.timeline.pass_over(at)
+        elif picture is not None:
+            with self._failing("write"):
+                self._file.add(at, picture)
 
     def close(self) -> None:
         """Finish the file, read it back and give it its final name. Without any frame there is no file.
@@ -120,8 +135,9 @@ class VideoSink:
         Raises:
             SinkError: disk full, or what was written is not what was meant to be; ``abort`` must follow.
         """
-        if self._done or self._file is None or self._partial is None:
+        if self._done or self._file is None or self._partial is None or self._encoding is None:
             return
+        self._encoding.finish()
         if self._file.frames == 0:
             self.abort()
             return
@@ -135,6 +151,8 @@ class VideoSink:
         if self._done:
             return
         self._done = True
+        if self._encoding is not None:
+            self._encoding.abort()
         if self._file is not None:
             self._file.abort()
         if self._partial is not None:
