@@ -147,8 +147,8 @@ class BatchRing(Generic[T]):
             slot.rows += filled
             self._reserved = False
             self._committed += 1
-            self._consult(now)
-            self._changed.notify_all()
+            if self._consult(now) is not None or self._ready:  # else the reader has nothing to wake for
+                self._changed.notify_all()
 
     def take(self) -> Slot[T] | None:
         """The next closed batch; ``None`` once the writer closed and all is drained. Blocks until either.

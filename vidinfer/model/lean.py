@@ -6,9 +6,11 @@ That takes as long as importing all of torch, at each start of the program.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import ModuleType
 
 __all__ = ["import_torchvision"]
@@ -21,6 +23,23 @@ def import_torchvision() -> None:
 
     While other threads run it is an ordinary import: one of them might want the compiler meanwhile.
     """
+    with _without_collecting():
+        _import_lean()
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Modules make some 100,000 objects that all stay: looking through them again and again takes a quarter second."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _import_lean() -> None:
     import torch  # noqa: F401
 
     if "torchvision" not in sys.modules and _PACKAGE not in sys.modules and threading.active_count() == 1:
