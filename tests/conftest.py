@@ -21,6 +21,16 @@ settings.register_profile("vidinfer", deadline=None, derandomize=True)  # timing
 settings.load_profile("vidinfer")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests measure and convert is not what the user's own runs find, nor the other way round."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        patch.setattr("vidinfer.build.CACHE", folder / "vidinfer")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _no_leaked_threads() -> Iterator[None]:
     """Fail a test that leaves a thread behind, and show where that thread is."""

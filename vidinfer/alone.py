@@ -16,7 +16,7 @@ from vidinfer.channel import Channel
 from vidinfer.clock import Clock, ProcessorClock
 from vidinfer.detections import Results
 from vidinfer.errors import VidinferError
-from vidinfer.feeder import fill_for
+from vidinfer.feeder import Fill, fill_for
 from vidinfer.frame import Frame, SourceInfo
 from vidinfer.light import Rate
 from vidinfer.parity import Agreement, compare
@@ -101,6 +101,7 @@ def measure_together(
     batch: NDArray[Any],
     plan: ThreadPlan,
     clock: Clock,
+    costs: tuple[float, float],
     *,
     fast: bool = False,
     nvdec: int | None = None,
@@ -109,42 +110,64 @@ def measure_together(
     """Frames a second of decoding and the model side by side on these cores, and nothing else.
 
     The model works on the same batch all the time, but on no more batches than were decoded meanwhile. So it is the
-    run without handing frames over and without writing results. ``None`` where there is nothing to decode.
+    run without handing frames over and without writing results. For a moment one of the two may be ahead: the rate is
+    the mean of both, weighed by what a frame of each takes of the cores.
+
+    Args:
+        costs: core seconds of a frame, of decoding and of the model, as measured alone.
+
+    Returns:
+        ``None`` where there is nothing to decode, or not enough of it.
     """
     info = source.info
     if info.path is None:
         return None
     fill = fill_for(model.input_for(info.width, info.height), fast=fast)
-    own = np.empty_like(batch)
     again = open_source(Path(info.path), name=info.name, threads=plan.decoder, fast=fast, nvdec=nvdec)
-    decoded: Channel[None] = Channel(SLOTS)
-    began = clock.now()
-
-    def decode() -> None:
-        frames = 0
-        for item in again:
-            if isinstance(item, Frame) and not item.corrupt:
-                fill(item.picture, own[frames % len(own)])
-                frames += 1
-                if frames % len(own) == 0:
-                    decoded.put(None)
-            if clock.now() - began >= seconds:
-                break
-        decoded.close()
-
-    frames, since, last = 0, None, began
+    beside = _Beside(np.empty_like(batch), clock, clock.now() + seconds)
+    warm, first, last = clock.now() + seconds * WARMING, None, None
+    done = 0
     try:
-        with Workers(on_failure=decoded.abort) as workers, _Running(model, batch, info) as running:
-            workers.start("together", decode)
-            for _ in decoded:
-                done, last = running.next(), clock.now()
-                if since is not None:
-                    frames += done
-                elif done and last - began >= seconds * WARMING:
-                    since = last
+        with Workers(on_failure=beside.batches.abort) as workers, _Running(model, batch, info) as running:
+            workers.start("together", lambda: beside.decode(again, fill))
+            for _ in beside.batches:
+                done += running.next()
+                now = clock.now()
+                if not beside.decoding:
+                    break
+                last = (now, beside.frames, done)
+                if first is None and now >= warm:
+                    first = last
+            beside.batches.abort()
     finally:
         again.close()
-    return frames / (last - since) if since is not None and frames and last > since else None
+    if first is None or last is None or last[0] <= first[0]:
+        return None
+    decoded, labelled = last[1] - first[1], last[2] - first[2]
+    frames = (decoded * costs[0] + labelled * costs[1]) / sum(costs)
+    return frames / (last[0] - first[0])
+
+
+class _Beside:
+    """Decoding as a run does it, into places that nobody reads. ``frames`` and ``decoding`` may be read at any time."""
+
+    def __init__(self, places: NDArray[Any], clock: Clock, until: float) -> None:
+        self.batches: Channel[None] = Channel(SLOTS)
+        self.frames = 0
+        self.decoding = True
+        self._places, self._clock, self._until = places, clock, until
+
+    def decode(self, source: Source, fill: Fill) -> None:
+        for item in source:
+            if isinstance(item, Frame) and not item.corrupt:
+                fill(item.picture, self._places[self.frames % len(self._places)])
+                self.frames += 1
+                if self.frames % len(self._places) == 0:
+                    self.batches.put(None)
+            if self._clock.now() >= self._until:
+                break
+        self.decoding = False
+        self.batches.close()
 
 
 class _Running:

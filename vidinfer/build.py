@@ -273,7 +273,12 @@ def stages_alone(
         source, model, plan.cores, clock, fast=fast, nvdec=nvdec, batch=batch, seconds=0.25 * seconds
     )
     infer = measure_model(model, batch, info, clock, seconds=0.2 * seconds)
-    both = measure_together(source, model, batch, plan, clock, fast=fast, nvdec=nvdec, seconds=0.55 * seconds)
+    both = None
+    if decode is not None and infer is not None:
+        costs = (decode.core_seconds, infer.core_seconds)
+        both = measure_together(
+            source, model, batch, plan, clock, costs, fast=fast, nvdec=nvdec, seconds=0.55 * seconds
+        )
     if not config.video:
         return Alone(plan.cores, decode, infer, together=both)
     with TemporaryDirectory(prefix="vidinfer-") as folder:

@@ -29,9 +29,9 @@ from vidinfer.tuned import Tuned
 
 __all__ = ["run"]
 
-LONG = 2.0
+LONG = 4.0
 """Seconds that a source takes from which on what the machine can do is measured behind it."""
-MEASURING, LEAST, MOST = 0.05, 0.5, 1.2
+MEASURING, LEAST, MOST = 0.05, 0.8, 2.0
 """Such a part of those seconds goes into it, but at least and at most so many."""
 
 

@@ -66,7 +66,7 @@ def test_the_model_runs_until_the_time_is_over(source: Source) -> None:
 
 def test_side_by_side_the_model_takes_no_more_than_was_decoded(source: Source) -> None:
     model = FakeModel()
-    rate = measure_together(source, model, places(model), PLAN, Ticking(), seconds=0.04)
+    rate = measure_together(source, model, places(model), PLAN, Ticking(), (0.002, 0.003), seconds=0.04)
     assert rate is not None
     assert rate > 0
     assert sum(model.batch_sizes) <= 60
@@ -78,7 +78,7 @@ def test_a_model_that_fails_ends_the_decoding_beside_it(source: Source) -> None:
 
     model = FakeModel(fail)
     with pytest.raises(ModelError, match="broken"):
-        measure_together(source, model, places(model), PLAN, Ticking(), seconds=1e6)
+        measure_together(source, model, places(model), PLAN, Ticking(), (0.002, 0.003), seconds=1e6)
 
 
 def test_writing_is_measured_on_labelled_pictures_without_sound(source: Source) -> None:
