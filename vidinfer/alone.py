@@ -109,9 +109,9 @@ def measure_together(
 ) -> float | None:
     """Frames a second of decoding and the model side by side on these cores, and nothing else.
 
-    The model works on the same batch all the time, but on no more batches than were decoded meanwhile. So it is the
-    run without handing frames over and without writing results. For a moment one of the two may be ahead: the rate is
-    the mean of both, weighed by what a frame of each takes of the cores.
+    The model works on what was decoded just before, in as many batches as a run has, for the frames' way through memory
+    is part of both. No results are written, nothing is accounted for. For a moment one of the two may be ahead: the
+    rate is the mean of both, weighed by what a frame of each takes of the cores.
 
     Args:
         costs: core seconds of a frame, of decoding and of the model, as measured alone.
@@ -122,16 +122,20 @@ def measure_together(
     info = source.info
     if info.path is None:
         return None
-    fill = fill_for(model.input_for(info.width, info.height), fast=fast)
+    spec = model.input_for(info.width, info.height)
+    fill = fill_for(spec, fast=fast)
     again = open_source(Path(info.path), name=info.name, threads=plan.decoder, fast=fast, nvdec=nvdec)
-    beside = _Beside(np.empty_like(batch), clock, clock.now() + seconds)
+    running = _Running(model, batch, info)
+    more = range(SLOTS + running.in_flight - 1)
+    ring = [batch, *(model.allocate(len(batch), spec) for _ in more)]
+    beside = _Beside(ring, clock, clock.now() + seconds)
     warm, first, last = clock.now() + seconds * WARMING, None, None
     done = 0
     try:
-        with Workers(on_failure=beside.batches.abort) as workers, _Running(model, batch, info) as running:
+        with Workers(on_failure=beside.batches.abort) as workers, running:
             workers.start("together", lambda: beside.decode(again, fill))
-            for _ in beside.batches:
-                done += running.next()
+            for decoded in beside.batches:
+                done += running.next(decoded)
                 now = clock.now()
                 if not beside.decoding:
                     break
@@ -143,27 +147,29 @@ def measure_together(
         again.close()
     if first is None or last is None or last[0] <= first[0]:
         return None
-    decoded, labelled = last[1] - first[1], last[2] - first[2]
-    frames = (decoded * costs[0] + labelled * costs[1]) / sum(costs)
+    frames = ((last[1] - first[1]) * costs[0] + (last[2] - first[2]) * costs[1]) / sum(costs)
     return frames / (last[0] - first[0])
 
 
 class _Beside:
-    """Decoding as a run does it, into places that nobody reads. ``frames`` and ``decoding`` may be read at any time."""
+    """Decoding as a run does it. ``frames`` and ``decoding`` may be read at any time."""
 
-    def __init__(self, places: NDArray[Any], clock: Clock, until: float) -> None:
-        self.batches: Channel[None] = Channel(SLOTS)
+    def __init__(self, ring: list[NDArray[Any]], clock: Clock, until: float) -> None:
+        """``ring``: batches that are filled in turn; one is left alone until all that were handed out behind it are."""
+        self.batches: Channel[NDArray[Any]] = Channel(1)
         self.frames = 0
         self.decoding = True
-        self._places, self._clock, self._until = places, clock, until
+        self._ring, self._clock, self._until = ring, clock, until
 
     def decode(self, source: Source, fill: Fill) -> None:
+        size = len(self._ring[0])
         for item in source:
             if isinstance(item, Frame) and not item.corrupt:
-                fill(item.picture, self._places[self.frames % len(self._places)])
+                batch = self._ring[self.frames // size % len(self._ring)]
+                fill(item.picture, batch[self.frames % size])
                 self.frames += 1
-                if self.frames % len(self._places) == 0:
-                    self.batches.put(None)
+                if self.frames % size == 0:
+                    self.batches.put(batch)
             if self._clock.now() >= self._until:
                 break
         self.decoding = False
@@ -171,18 +177,22 @@ class _Beside:
 
 
 class _Running:
-    """A model with as many batches on their way as keep it busy, all of them the same."""
+    """A model with as many batches on their way as keep it busy."""
 
     def __init__(self, model: Model, batch: NDArray[Any], info: SourceInfo) -> None:
         self._submit = model.submit if isinstance(model, AsyncModel) else _Predicted(model)
-        self._in_flight: int = getattr(model, "in_flight", 1)
+        self.in_flight: int = getattr(model, "in_flight", 1)
         self._batch, self._size = batch, (info.width, info.height)
         self._waiting: deque[PendingResults] = deque()
 
-    def next(self) -> int:
-        """Begin a batch; end the oldest where there are enough. Returns the frames of that."""
-        self._waiting.append(self._submit(self._batch, *self._size))
-        if len(self._waiting) < self._in_flight:
+    def next(self, batch: NDArray[Any] | None = None) -> int:
+        """Begin a batch, the same as ever where none is given; end the oldest where there are enough.
+
+        Returns:
+            The frames of that.
+        """
+        self._waiting.append(self._submit(self._batch if batch is None else batch, *self._size))
+        if len(self._waiting) < self.in_flight:
             return 0
         self._waiting.popleft().results()
         return len(self._batch)
