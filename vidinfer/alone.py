@@ -32,6 +32,8 @@ SECONDS = 0.25
 """Of a stage, where nobody says."""
 WARMING = 0.3
 """Before decoding counts, in parts of its time: the first frames find cold caches and tables that are not made yet."""
+BATCHES, LONGEST = 8, 5.0
+"""Fewest batches that the model is measured with, as they come in bursts; but no longer than so many seconds."""
 PICTURES, PICTURE_BYTES = 48, 128 * 2**20
 """Of pictures that writing is measured with, at most."""
 COMPARED, APART = 8, 8
@@ -90,7 +92,9 @@ def measure_model(
         while not running.next():
             pass
         frames, began, used = 0, clock.now(), processor.now()
-        while clock.now() - began < seconds:
+        while (passed := clock.now() - began) < seconds or (
+            frames < BATCHES * len(batch) and passed < LONGEST
+        ):
             frames += running.next()
         return _rate(frames, clock.now() - began, processor.now() - used)
 
@@ -128,20 +132,23 @@ def measure_together(
     running = _Running(model, batch, info)
     more = range(SLOTS + running.in_flight - 1)
     ring = [batch, *(model.allocate(len(batch), spec) for _ in more)]
-    beside = _Beside(ring, clock, clock.now() + seconds)
-    warm, first, last = clock.now() + seconds * WARMING, None, None
-    done = 0
+    beside = _Beside(ring)
+    began, done = clock.now(), 0
+    first = last = None
     try:
         with Workers(on_failure=beside.batches.abort) as workers, running:
             workers.start("together", lambda: beside.decode(again, fill))
             for decoded in beside.batches:
                 done += running.next(decoded)
-                now = clock.now()
-                if not beside.decoding:
+                passed = clock.now() - began
+                if beside.ended:
                     break
-                last = (now, beside.frames, done)
-                if first is None and now >= warm:
+                last = (passed, beside.frames, done)
+                if first is None and done and passed >= seconds * WARMING:
                     first = last
+                enough = first is not None and done - first[2] >= BATCHES * len(batch)
+                if (passed >= seconds and enough) or passed >= LONGEST:
+                    break
             beside.batches.abort()
     finally:
         again.close()
@@ -152,14 +159,14 @@ def measure_together(
 
 
 class _Beside:
-    """Decoding as a run does it. ``frames`` and ``decoding`` may be read at any time."""
+    """Decoding as a run does it, until its batches are aborted. ``frames`` and ``ended`` may be read at any time."""
 
-    def __init__(self, ring: list[NDArray[Any]], clock: Clock, until: float) -> None:
+    def __init__(self, ring: list[NDArray[Any]]) -> None:
         """``ring``: batches that are filled in turn; one is left alone until all that were handed out behind it are."""
         self.batches: Channel[NDArray[Any]] = Channel(1)
         self.frames = 0
-        self.decoding = True
-        self._ring, self._clock, self._until = ring, clock, until
+        self.ended = False
+        self._ring = ring
 
     def decode(self, source: Source, fill: Fill) -> None:
         size = len(self._ring[0])
@@ -170,9 +177,7 @@ class _Beside:
                 self.frames += 1
                 if self.frames % size == 0:
                     self.batches.put(batch)
-            if self._clock.now() >= self._until:
-                break
-        self.decoding = False
+        self.ended = True
         self.batches.close()
 
 
