@@ -132,11 +132,13 @@ def test_control_characters_in_names_do_not_reach_the_terminal(capfd: pytest.Cap
 def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("sources: [f.mp4]\ntop-k: 7\nvideo: true\nno-progress: true\nstart: 1:30\n")
-    assert read_config(["--config", str(path)]) == RunConfig(
-        sources=("f.mp4",), top_k=7, video=True, no_progress=True, start=Fraction(90)
-    )
-    config = read_config(["--config", str(path), "--top-k", "3", "--no-video", "--progress", "a.mp4"])
-    assert config == RunConfig(sources=("a.mp4",), top_k=3, start=Fraction(90))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("XDG_CACHE_HOME")  # where the tests keep what they measure
+        assert read_config(["--config", str(path)]) == RunConfig(
+            sources=("f.mp4",), top_k=7, video=True, no_progress=True, start=Fraction(90)
+        )
+        config = read_config(["--config", str(path), "--top-k", "3", "--no-video", "--progress", "a.mp4"])
+        assert config == RunConfig(sources=("a.mp4",), top_k=3, start=Fraction(90))
 
 
 def test_sources_and_options_in_any_order() -> None:
