@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ BATCHES, LONGEST = 8, 5.0
 """Fewest batches that the model is measured with, as they come in bursts; but no longer than so many seconds."""
 PICTURES, PICTURE_BYTES = 48, 128 * 2**20
 """Of pictures that writing is measured with, at most."""
+LOOKED_AT = 1000
+"""Frames that those are looked for among: a file may be damaged for hours."""
 COMPARED, APART = 8, 8
 """Frames that exact and fast decoding are compared on, each so many behind the one before: differences add up."""
 
@@ -132,8 +135,8 @@ def measure_together(
     running = _Running(model, batch, info)
     more = range(SLOTS + running.in_flight - 1)
     ring = [batch, *(model.allocate(len(batch), spec) for _ in more)]
-    beside = _Beside(ring)
     began, done = clock.now(), 0
+    beside = _Beside(ring, clock, began + LONGEST)
     first = last = None
     try:
         with Workers(on_failure=beside.batches.abort) as workers, running:
@@ -161,12 +164,12 @@ def measure_together(
 class _Beside:
     """Decoding as a run does it, until its batches are aborted. ``frames`` and ``ended`` may be read at any time."""
 
-    def __init__(self, ring: list[NDArray[Any]]) -> None:
+    def __init__(self, ring: list[NDArray[Any]], clock: Clock, until: float) -> None:
         """``ring``: batches that are filled in turn; one is left alone until all that were handed out behind it are."""
         self.batches: Channel[NDArray[Any]] = Channel(1)
         self.frames = 0
         self.ended = False
-        self._ring = ring
+        self._ring, self._clock, self._until = ring, clock, until
 
     def decode(self, source: Source, fill: Fill) -> None:
         size = len(self._ring[0])
@@ -177,6 +180,8 @@ class _Beside:
                 self.frames += 1
                 if self.frames % size == 0:
                     self.batches.put(batch)
+            if self._clock.now() >= self._until:  # also where hours of damaged frames fill no batch
+                break
         self.ended = True
         self.batches.close()
 
@@ -265,7 +270,7 @@ def _labelled(source: Source, model: Model, batch: NDArray[Any], threads: int) -
     entries: list[Entry] = []
     left = max(len(batch), min(PICTURES, PICTURE_BYTES // (3 * info.width * info.height)))
     try:
-        for item in again:
+        for item in islice(again, LOOKED_AT):
             if not isinstance(item, Frame) or item.corrupt:
                 continue
             fill(item.picture, batch[len(entries)])
