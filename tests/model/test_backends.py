@@ -24,6 +24,7 @@ from vidinfer.model.assemble import Reporting, Running, assemble
 from vidinfer.model.backends import Candidate, Supplies, candidates_for
 from vidinfer.model.backends.compiled import CompiledFactory
 from vidinfer.model.backends.eager import EagerFactory
+from vidinfer.model.backends.mixed import MixedFactory
 from vidinfer.model.backends.openvino import OpenVinoFactory, cpu_precisions
 from vidinfer.model.engine import DensePart, Engine, Pending
 from vidinfer.model.execution import choose_execution
@@ -257,11 +258,11 @@ def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     ("backend", "precision", "told"),
     [
         ("onnx", "auto", r"no backend 'onnx': this version has auto, openvino, cudagraphs, compile, eager"),
-        ("auto", "fp8", r"no precision 'fp8': this version has auto, fp32, bf16, fp16, int8"),
+        ("auto", "fp8", r"no precision 'fp8': this version has auto, fp32, bf16, fp16, mixed, int8"),
         (
             "openvino",
             "fp16",
-            r"backend openvino: not in fp16 on cpu here: there is openvino fp32/bf16/int8, .*eager",
+            r"backend openvino: not in fp16 on cpu here: there is openvino fp32/bf16/mixed/int8, .*eager",
         ),
         ("auto", "fp16", r"no backend in fp16 on cpu here: there is"),
     ],
@@ -269,6 +270,47 @@ def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
 def test_what_does_not_exist_is_named(backend: str, precision: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         candidates_for(CPU, backend, precision, 1)
+
+
+def mixed(rounded: float) -> Candidate:
+    """Exact before the regions, wrong by a factor in the heads on them."""
+    return Candidate("eager", "mixed", lambda _: MixedFactory(EagerFactory(CPU, "fp32"), Wrong(rounded)))
+
+
+def test_mixed_rounds_in_the_heads_on_regions_only() -> None:
+    model = detector(
+        "fasterrcnn_mobilenet_v3_large_320_fpn", candidates=[mixed(0.0)], by_name=True, allow_inexact=True
+    )
+    batch = places(model, 2)
+    model.settle(batch, WIDTH, HEIGHT, 2)
+    assert model.info.precision == "mixed"
+    # Logits of nothing but zeros: every class is as likely as any other, in all regions that the exact part proposed.
+    objects = model.predict(batch, WIDTH, HEIGHT).objects
+    assert objects is not None
+    assert len(objects) == 0
+    near = detector("fasterrcnn_mobilenet_v3_large_320_fpn", candidates=[mixed(1.0005)], by_name=True)
+    reference = near.predict(batch, WIDTH, HEIGHT)
+    near.settle(batch, WIDTH, HEIGHT, 2)
+    found = compare(reference, near.predict(batch, WIDTH, HEIGHT), threshold=0.2, limit=100)
+    assert found.holds()
+    assert found.score > 0.0
+
+
+def test_mixed_is_nothing_for_networks_without_heads_on_regions() -> None:
+    model = detector(candidates=[mixed(1.0), EAGER])
+    batch = places(model, 2)
+    model.settle(batch, WIDTH, HEIGHT, 2)
+    assert model.info.precision == "fp32"
+    named = detector(candidates=[mixed(1.0)], by_name=True)
+    with pytest.raises(
+        BackendUnavailable, match=r"eager mixed: rounds in the heads on regions .* network has none"
+    ):
+        named.settle(batch, WIDTH, HEIGHT, 2)
+
+
+def test_mixed_is_automatic_where_the_processor_computes_in_bf16() -> None:
+    precisions = {one.precision for one in candidates_for(CPU, "auto", "auto", 1)[0]}
+    assert ("mixed" in precisions) == ("bf16" in cpu_precisions())
 
 
 def test_what_is_opt_in_is_never_automatic() -> None:

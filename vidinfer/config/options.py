@@ -110,8 +110,8 @@ _TABLE = (
         values.text, "B", "auto",
     ),
     Option(
-        "precision", "speed", "auto, fp32, bf16, fp16 or int8",
-        values.choice("auto", "fp32", "bf16", "fp16", "int8"), "P", "auto",
+        "precision", "speed", "auto, fp32, bf16, fp16, mixed or int8",
+        values.choice("auto", "fp32", "bf16", "fp16", "mixed", "int8"), "P", "auto",
     ),
     Option(
         "allow_inexact", "speed", "use --backend and --precision even where labels differ from eager fp32",

@@ -6,7 +6,7 @@ The reference is what torchvision computes itself. A candidate that labels the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vidinfer.clock import Clock
@@ -112,14 +112,15 @@ class Chooser:
             BackendUnavailable: asked for by name, and it fails or gives other results.
             ModelError: the reference fails.
         """
-        if [*self._candidates] == [self._reference] or not sample.splittable:
+        candidates = self._able(sample)
+        if candidates == [self._reference]:
             return self._only(sample)
         reference = Reference(sample, self._reference.make(Supplies()), self.clock, self._threshold)
         rates = self.memory.rates(sample)
         tried: list[Tried] = []
-        for candidate in self._in_order(rates):
+        for candidate in _in_order(candidates, rates):
             tried.append(self._try(candidate, sample, reference, rates))
-            if tried[-1].exact and len(rates) >= len(self._candidates):
+            if tried[-1].exact and len(rates) >= len(candidates):
                 break  # what is left is known to be slower
         chosen = self._fastest([one for one in tried if one.exact]) or self._inexact(tried)
         self.memory.keep(sample, {str(one.candidate): one.rate for one in tried if one.rate is not None})
@@ -170,7 +171,7 @@ class Chooser:
             details["passed_over"] = self._passed_over
         return Choice(one.backend, one.precision, "eager fp32 is torchvision's own arithmetic", details)
 
-    def _able(self, sample: Sample) -> Sequence[Candidate]:
+    def _able(self, sample: Sample) -> list[Candidate]:
         """The candidates that can run this network.
 
         Raises:
@@ -184,11 +185,15 @@ class Chooser:
             )
         if not self._candidates:
             raise BackendUnavailable("; ".join(self._passed_over))
-        return self._candidates if sample.splittable else [self._reference]
-
-    def _in_order(self, rates: dict[str, float]) -> list[Candidate]:
-        """The fastest first, as far as that is known."""
-        return sorted(self._candidates, key=lambda one: -rates.get(str(one), float("inf")))
+        if not sample.splittable:
+            return [self._reference]
+        able = [one for one in self._candidates if sample.has_regions or not one.needs_regions]
+        if not able:
+            raise BackendUnavailable(
+                f"{self._candidates[0]}: rounds in the heads on regions (of Faster, Mask and Keypoint R-CNN), and this "
+                "network has none; use bf16 or fp32, or leave --precision out"
+            )
+        return able
 
     def _try(
         self, candidate: Candidate, sample: Sample, reference: Reference, rates: dict[str, float]
@@ -252,3 +257,8 @@ class Chooser:
             details["passed_over"] = self._passed_over
         one = chosen.candidate
         return Choice(one.backend, one.precision, why, details, chosen.engines, chosen.guard)
+
+
+def _in_order(candidates: Sequence[Candidate], rates: Mapping[str, float]) -> list[Candidate]:
+    """The fastest first, as far as that is known."""
+    return sorted(candidates, key=lambda one: -rates.get(str(one), float("inf")))

@@ -42,6 +42,11 @@ class Sample:
         """The network has a dense part that a backend could run."""
         return self.task.part_for(self.width, self.height) is not None
 
+    @property
+    def has_regions(self) -> bool:
+        """The network has heads on regions."""
+        return bool(getattr(self.task, "heads", None))
+
     def given(self) -> Tensor:
         """All frames as the dense part is given them."""
         return self.task.given(self.places, self.width, self.height)

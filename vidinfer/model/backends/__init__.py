@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from vidinfer.errors import BackendUnavailable, UsageError
+from vidinfer.model.backends.mixed import MIXED, MixedFactory
 from vidinfer.model.engine import EngineFactory
 from vidinfer.model.graphs import GraphStore
 
 __all__ = ["BACKENDS", "PRECISIONS", "Candidate", "Supplies", "candidates_for"]
 
-PRECISIONS = ("fp32", "bf16", "fp16", "int8")
+PRECISIONS = ("fp32", "bf16", "fp16", "mixed", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Candidate:
     make: Callable[[Supplies], EngineFactory] = field(compare=False, repr=False)
     """Raises ``BackendUnavailable``."""
 
+    @property
+    def needs_regions(self) -> bool:
+        """Of use only to networks with heads on regions."""
+        return self.precision == MIXED
+
     def __str__(self) -> str:
         return f"{self.backend} {self.precision}"
 
@@ -58,7 +64,8 @@ class _Backend:
 def _openvino_here(kind: str) -> tuple[str, ...]:
     from vidinfer.model.backends.openvino import cpu_precisions
 
-    return cpu_precisions() if kind == "cpu" else ()
+    able = cpu_precisions() if kind == "cpu" else ()
+    return ("bf16", MIXED, "fp32") if "bf16" in able else able
 
 
 def _openvino(_device: torch.device, precision: str, threads: int, supplies: Supplies) -> EngineFactory:
@@ -86,7 +93,7 @@ def _cudagraphs(device: torch.device, precision: str, _threads: int, _supplies: 
 
 
 BACKENDS: Mapping[str, _Backend] = {
-    "openvino": _Backend({"cpu": ("fp32", "bf16", "int8")}, _openvino_here, _openvino),
+    "openvino": _Backend({"cpu": ("fp32", "bf16", MIXED, "int8")}, _openvino_here, _openvino),
     "cudagraphs": _Backend(
         {"cuda": ("fp32", "bf16", "fp16")},
         lambda kind: ("fp16", "bf16", "fp32") if kind == "cuda" else (),
@@ -144,7 +151,12 @@ def candidates_for(
 
 
 def _candidate(name: str, one: _Backend, device: torch.device, precision: str, threads: int) -> Candidate:
-    return Candidate(name, precision, lambda supplies: one.make(device, precision, threads, supplies))
+    def make(supplies: Supplies) -> EngineFactory:
+        if precision != MIXED:
+            return one.make(device, precision, threads, supplies)
+        return MixedFactory(*(one.make(device, p, threads, supplies) for p in ("fp32", "bf16")))
+
+    return Candidate(name, precision, make)
 
 
 def _one_of(option: str, value: str, choices: Mapping[str, object] | tuple[str, ...]) -> None:
