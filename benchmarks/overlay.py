@@ -29,6 +29,7 @@ from vidinfer.annotate import DrawingAnnotator
 from vidinfer.detections import Objects, Results
 from vidinfer.frame import Frame, SourceInfo
 from vidinfer.record import Entry, LabelledBatch, Outcome
+from vidinfer.sink.codec import X264
 from vidinfer.sink.overlay import Overlay
 from vidinfer.sink.video import VideoSink
 from vidinfer.source.open import open_source
@@ -36,7 +37,7 @@ from vidinfer.source.picture import DecodedPicture
 from vidinfer.stages import Annotator, ModelInfo
 
 MODEL = ModelInfo("scripted", "detection", ("__background__", "pedestrian", "car", "truck", "bicycle"))
-PRESET, CRF = "veryfast", 23.0
+CRF = 23.0
 RATE = Fraction(30)
 BOXES = 10
 IN_MEMORY = 60
@@ -93,7 +94,7 @@ def decoded(clip: Path) -> Iterator[tuple[SourceInfo, Frame, DecodedPicture]]:
 
 def encode(frames: Iterable[VideoFrame], size: tuple[int, int], out: Path, threads: int) -> None:
     """Into x264 as they are."""
-    options = {"preset": PRESET, "crf": str(CRF), "threads": str(threads), "g": str(2 * RATE)}
+    options = {**X264, "crf": str(CRF), "threads": str(threads), "g": str(2 * RATE)}
     with av.open(str(out), "w", format="mp4") as output:
         stream = output.add_stream("libx264", rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -106,7 +107,7 @@ def encode(frames: Iterable[VideoFrame], size: tuple[int, int], out: Path, threa
 
 def overlay(clip: Path, out: Path, threads: int, annotator: Annotator) -> None:
     """Boxes drawn and encoded by the sink."""
-    sink = VideoSink(out, annotator, preset=PRESET, crf=CRF, threads=threads, overwrite=True)
+    sink = VideoSink(out, annotator, crf=CRF, threads=threads, overwrite=True)
     for info, frame, picture in decoded(clip):
         if frame.stamp.index == 0:
             sink.open(info, MODEL)

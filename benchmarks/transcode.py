@@ -14,6 +14,7 @@ import av
 from av.video.frame import PictureType
 
 from vidinfer.plan import thread_plan
+from vidinfer.sink.codec import X264
 
 RATE = Fraction(30)
 
@@ -22,7 +23,7 @@ def main() -> None:
     """Transcode one file and say how long it took."""
     video, out = sys.argv[1:3]
     plan = thread_plan()
-    options = {"preset": "veryfast", "crf": "23", "threads": str(plan.encoder), "g": str(2 * RATE)}
+    options = {**X264, "crf": "23", "threads": str(plan.encoder), "g": str(2 * RATE)}
     frames, started = 0, time.perf_counter()
     with av.open(video) as source, av.open(out, "w", format="mp4") as output:
         decoding = source.streams.video[0]

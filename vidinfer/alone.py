@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from fractions import Fraction
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from vidinfer.clock import Clock, ProcessorClock
 from vidinfer.detections import Results
 from vidinfer.errors import VidinferError
 from vidinfer.feeder import Fill, fill_for
-from vidinfer.frame import Frame, SourceInfo
+from vidinfer.frame import Frame, FrameStamp, SourceInfo
 from vidinfer.light import Rate
 from vidinfer.parity import Agreement, compare
 from vidinfer.plan import SLOTS, ThreadPlan
@@ -36,7 +37,11 @@ WARMING = 0.3
 BATCHES, LONGEST = 8, 5.0
 """Fewest batches that the model is measured with, as they come in bursts; but no longer than so many seconds."""
 PICTURES, PICTURE_BYTES = 48, 128 * 2**20
-"""Of pictures that writing is measured with, at most."""
+"""Of pictures that writing is measured with, at most, in whole batches and at least one."""
+FILLED = 32
+"""Frames before writing counts: an encoder that looks ahead takes about so many before it works at its own pace."""
+RATE = Fraction(25)
+"""Where a file does not tell its own."""
 LOOKED_AT = 1000
 """Frames that those are looked for among: a file may be damaged for hours."""
 COMPARED, APART = 8, 8
@@ -235,7 +240,14 @@ class _Given:
 
 
 def measure_writing(
-    source: Source, model: Model, batch: NDArray[Any], sink: Sink, clock: Clock, *, threads: int
+    source: Source,
+    model: Model,
+    batch: NDArray[Any],
+    sink: Sink,
+    clock: Clock,
+    *,
+    threads: int,
+    seconds: float = 2 * SECONDS,
 ) -> Rate | None:
     """Frames a second of drawing and encoding the beginning of a file, without its sound; ``None``: it is no file.
 
@@ -243,21 +255,42 @@ def measure_writing(
         batch: places to label the pictures in.
         sink: for a file of its own, not open; nothing is left of it.
         threads: for the decoder.
+        seconds: that it is measured for, after up to four times as many for filling the encoder.
     """
-    batches = list(_labelled(source, model, batch, threads))
-    first = -(-len(batches) // 3)  # fill the encoder, which looks ahead
-    frames = sum(len(one.entries) for one in batches[first:])
-    processor = ProcessorClock()
+    labelled = list(_labelled(source, model, batch, threads))
+    if not labelled:
+        return None
+    batches, processor = _back_and_forth(labelled, source.info.rate or RATE), ProcessorClock()
     sink.open(replace(source.info, path=None), model.info)
     try:
-        for one in batches[:first]:
-            sink.write(one)
-        began, used = clock.now(), processor.now()
-        for one in batches[first:]:
-            sink.write(one)
+        taken, began = 0, clock.now()
+        while taken < FILLED and clock.now() - began < 4 * seconds:
+            taken += _written(sink, next(batches))
+        frames, began, used = 0, clock.now(), processor.now()
+        while clock.now() - began < seconds:
+            frames += _written(sink, next(batches))
         return _rate(frames, clock.now() - began, processor.now() - used)
     finally:
         sink.abort()
+
+
+def _written(sink: Sink, batch: LabelledBatch) -> int:
+    sink.write(batch)
+    return len(batch.entries)
+
+
+def _back_and_forth(batches: list[LabelledBatch], rate: Fraction) -> Iterator[LabelledBatch]:
+    """The same pictures for ever, on a clock that runs on: every other time backwards, so that nothing jumps."""
+    backwards = [replace(one, entries=one.entries[::-1]) for one in reversed(batches)]
+    index = 0
+    for one in cycle([*batches, *backwards]):
+        entries = []
+        for entry in one.entries:
+            assert isinstance(entry.at, FrameStamp)
+            step = max(1, round(1 / (rate * entry.at.time_base)))
+            entries.append(replace(entry, at=replace(entry.at, index=index, pts=index * step, duration=step)))
+            index += 1
+        yield replace(one, entries=entries)
 
 
 def _labelled(source: Source, model: Model, batch: NDArray[Any], threads: int) -> Iterator[LabelledBatch]:
@@ -268,14 +301,14 @@ def _labelled(source: Source, model: Model, batch: NDArray[Any], threads: int) -
     fill = fill_for(model.input_for(info.width, info.height))
     again = open_source(Path(info.path), name=info.name, threads=threads)
     entries: list[Entry] = []
-    left = max(len(batch), min(PICTURES, PICTURE_BYTES // (3 * info.width * info.height)))
+    left = PICTURES
     try:
         for item in islice(again, LOOKED_AT):
             if not isinstance(item, Frame) or item.corrupt:
                 continue
             fill(item.picture, batch[len(entries)])
             entries.append(Entry(Outcome.LABELLED, item.stamp, row=len(entries), picture=item.picture))
-            left -= 1
+            left = min(left, PICTURE_BYTES // item.picture.nbytes) - 1
             if len(entries) == len(batch):
                 yield LabelledBatch(entries, model.predict(batch, info.width, info.height))
                 entries = []

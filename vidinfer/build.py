@@ -257,7 +257,7 @@ def stages_alone(
     """What the machine can do of a run: each stage by itself, decoding beside the model, on the source's first frames.
 
     Args:
-        seconds: what it may take, about; writing a video takes up to a second more.
+        seconds: what it may take, about; a video takes a second more, or three where encoding is slow.
 
     Raises:
         VidinferError: a stage fails here that did not fail in the run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.integration.conftest import Runner, run_report
 from tests.media import make_video
 from vidinfer.alone import measure_decoding, measure_model, measure_together, measure_writing
 from vidinfer.errors import ModelError
-from vidinfer.frame import SourceInfo
+from vidinfer.frame import FrameStamp, SourceInfo
 from vidinfer.plan import ThreadPlan
 from vidinfer.source import open_source
 from vidinfer.stages import ModelInfo, Source
@@ -90,15 +91,35 @@ def test_writing_is_measured_on_labelled_pictures_without_sound(source: Source) 
             super().open(source, model)
 
     model, sink = FakeModel(), Watching(needs_pictures=True)
-    rate = measure_writing(source, model, places(model), sink, Ticking(), threads=1)
+    rate = measure_writing(source, model, places(model), sink, Ticking(), threads=1, seconds=0.03)
     assert rate is not None
     assert rate.frames_per_second > 0
     assert sink.path is None  # where the sound would be
     assert sink.state == "aborted"
-    assert len(sink.entries) == 48
     assert all(entry.picture is not None for entry in sink.entries)
-    assert [entry.at.index for entry in sink.entries] == list(range(48))  # type: ignore[union-attr]
     assert all(batch.results.frames == 4 for batch in sink.batches)
+    stamps = [entry.at for entry in sink.entries if isinstance(entry.at, FrameStamp)]
+    assert len(stamps) >= 32 + 4 * 29  # the encoder is filled, then a tick for each batch
+    assert [stamp.index for stamp in stamps] == list(range(len(stamps)))
+    steps = {b.pts - a.pts for a, b in pairwise(stamps) if a.pts is not None and b.pts is not None}
+    assert steps == {stamps[0].duration}  # at the source's own pace
+
+
+def test_writing_goes_back_and_forth_through_the_pictures(source: Source) -> None:
+    model, sink = FakeModel(), CollectSink(needs_pictures=True)
+    measure_writing(source, model, places(model), sink, Ticking(), threads=1, seconds=0.03)
+    shown = [id(entry.picture) for entry in sink.entries]
+    assert len(set(shown)) == 48
+    assert shown[48:96] == shown[47::-1]
+    assert shown[96:120] == shown[:24]
+
+
+def test_a_slow_encoder_does_not_hold_up_the_end_of_a_run(source: Source) -> None:
+    model, sink = FakeModel(), CollectSink(needs_pictures=True)
+    assert (
+        measure_writing(source, model, places(model), sink, Ticking(), threads=1, seconds=0.0015) is not None
+    )
+    assert len(sink.entries) < 32
 
 
 def test_a_long_run_tells_what_the_machine_could_do(

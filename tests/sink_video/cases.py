@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -66,11 +66,11 @@ def render(
     frames: slice = slice(None),
     results: Results = NOTHING,
     annotator: Any = None,
-    preset: str = "ultrafast",
+    x264: Mapping[str, str] = {"preset": "ultrafast"},
 ) -> VideoSink:
     """Decode ``path`` and write it again through the sink; the sink, closed."""
     source = open_source(path, name=path.name, threads=1)
-    sink = VideoSink(out, annotator or Blank(), preset=preset, crf=18, threads=1)
+    sink = VideoSink(out, annotator or Blank(), x264=x264, crf=18, threads=1)
     try:
         sink.open(source.info, MODEL)
         chosen = [item for item in source if isinstance(item, Frame)][frames]
@@ -94,7 +94,7 @@ def write_stamps(
     **sink_options: Any,
 ) -> VideoSink:
     """Numbered pictures at these stamps, without any file behind them."""
-    sink = VideoSink(out, Blank(), preset="ultrafast", threads=1, **sink_options)
+    sink = VideoSink(out, Blank(), x264={"preset": "ultrafast"}, threads=1, **sink_options)
     sink.open(SourceInfo("made", *size, stamps[0].time_base, rate), MODEL)
     try:
         for number, stamp in enumerate(stamps):

@@ -14,7 +14,7 @@ from vidinfer.sink.codec import choose_codec
 from vidinfer.sink.video import VideoSink
 
 STAMPS = [FrameStamp(i, i, BASE) for i in range(3)]
-OPTIONS = {"preset": "ultrafast", "crf": 23.0, "threads": 1}
+OPTIONS = {"x264": {"preset": "ultrafast"}, "crf": 23.0, "threads": 1}
 
 
 def test_libx264_unless_asked_otherwise(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_auto_on_a_gpu_takes_its_encoder_or_says_why_not(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Most machines that run this have no NVENC; on one that has, it must work just as well."""
-    sink = VideoSink(tmp_path / "out.mp4", Blank(), preset="ultrafast", threads=1, encoder="auto")
+    sink = VideoSink(tmp_path / "out.mp4", Blank(), x264={"preset": "ultrafast"}, threads=1, encoder="auto")
     sink.open(SourceInfo("made", 320, 240, BASE), replace(MODEL, device="cuda:0"))
     for batch in noise(3):
         sink.write(batch)

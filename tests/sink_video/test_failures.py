@@ -32,7 +32,7 @@ from tests.sink_video.cases import BASE, Blank, MODEL, NOTHING, noise
 from vidinfer.errors import SinkError
 from vidinfer.frame import SourceInfo
 from vidinfer.sink.video import VideoSink
-sink = VideoSink(Path(sys.argv[1]), Blank(), preset="ultrafast", threads=1)
+sink = VideoSink(Path(sys.argv[1]), Blank(), x264={"preset": "ultrafast"}, threads=1)
 sink.open(SourceInfo("made", 320, 240, BASE), MODEL)
 """
 FULL = """
@@ -114,7 +114,7 @@ def test_a_size_that_the_encoder_does_not_have(tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_cannot_be_opened(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path / "out.mp4", Blank(), preset="no such preset")
+    sink = VideoSink(tmp_path / "out.mp4", Blank(), x264={"preset": "no such preset"})
     with pytest.raises(SinkError, match=r"cannot create .*out\.mp4"):
         sink.open(SourceInfo("made", 64, 48, BASE), MODEL)
     assert list(tmp_path.iterdir()) == []

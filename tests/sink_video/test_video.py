@@ -16,6 +16,7 @@ from tests.sink_video.cases import MODEL, NOTHING, Blank, ffprobe, pictures, ren
 from vidinfer.detections import Classes, Results
 from vidinfer.frame import FrameStamp, Gap, SourceInfo
 from vidinfer.record import Entry, LabelledBatch, Outcome
+from vidinfer.sink.codec import X264
 from vidinfer.sink.video import VideoSink
 from vidinfer.testing import ArrayPicture
 
@@ -58,7 +59,7 @@ def test_every_frame_at_its_own_time(tmp_path: Path, name: str, options: dict[st
 
 def test_an_older_ffmpeg_agrees(tmp_path: Path) -> None:
     source = make_video(tmp_path / "in.mp4", frames=25, b_frames=2, colour=BT709)
-    render(source, tmp_path / "out.mp4", preset="veryfast")
+    render(source, tmp_path / "out.mp4", x264=X264)
     (stream,) = ffprobe(tmp_path / "out.mp4")["streams"]
     expected = {
         "codec_name": "h264",
@@ -158,7 +159,7 @@ def test_the_last_frame_keeps_its_length(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(64, 48), (1, 1), (17, 31), (96, 65), (97, 64), (90, 160)])
 def test_odd_and_tiny_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
-    sink = VideoSink(tmp_path / "out.mp4", Blank(), preset="ultrafast", crf=1, threads=1)
+    sink = VideoSink(tmp_path / "out.mp4", Blank(), x264={"preset": "ultrafast"}, crf=1, threads=1)
     sink.open(SourceInfo("made", width, height, MS), MODEL)
     y, x = np.mgrid[0:height, 0:width]
     picture = np.stack([x * 4 % 200, y * 4 % 200, np.full_like(x, 60)], axis=2).astype(np.uint8)
@@ -230,7 +231,7 @@ def exact_rgb(frame: av.VideoFrame) -> NDArray[np.float64]:
     "rgb", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (200, 120, 40)]
 )
 def test_flat_colours_come_back(tmp_path: Path, rgb: tuple[int, int, int]) -> None:
-    sink = VideoSink(tmp_path / "out.mp4", Blank(), preset="ultrafast", threads=1)
+    sink = VideoSink(tmp_path / "out.mp4", Blank(), x264={"preset": "ultrafast"}, threads=1)
     sink.open(SourceInfo("made", 64, 64, MS), MODEL)
     picture = ArrayPicture(np.full((64, 64, 3), rgb, np.uint8))
     for i in range(3):

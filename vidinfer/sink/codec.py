@@ -10,10 +10,13 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-__all__ = ["ENCODERS", "Codec", "choose_codec"]
+__all__ = ["ENCODERS", "X264", "Codec", "choose_codec"]
 
 ENCODERS = ("libx264", "auto")
 """``auto``: the GPU's encoder where the model runs on a GPU that has one; else libx264."""
+X264: Mapping[str, str] = {"preset": "superfast", "mbtree": "1", "rc-lookahead": "10"}
+"""x264's ``superfast`` with the look-ahead of ``veryfast``: 20 to 45 % less time than that, as good, for 0 to 15 % more
+bits (``superfast`` itself: 60 to 90 % more)."""
 _TRIAL_SIDE = 256
 """NVENC refuses pictures of less than 145 pixels."""
 
@@ -28,20 +31,20 @@ class Codec:
     """Why it is not the one that was asked for."""
 
 
-def choose_codec(encoder: str, device: str, *, preset: str, crf: float, threads: int) -> Codec:
+def choose_codec(encoder: str, device: str, *, x264: Mapping[str, str], crf: float, threads: int) -> Codec:
     """Choose between libx264 and NVENC, which is tried on one frame.
 
     Args:
         encoder: one of ``ENCODERS``.
         device: that the model runs on.
-        preset: of x264.
+        x264: its options, but for the next two.
         crf: of x264; NVENC's nearest thing is ``cq``.
         threads: of x264.
 
     Raises:
         av.FFmpegError: libx264 refuses the options.
     """
-    x264 = Codec("libx264", {"preset": preset, "crf": str(crf), "threads": str(threads)})
+    software = Codec("libx264", {**x264, "crf": str(crf), "threads": str(threads)})
     if encoder == "auto" and device.startswith("cuda"):
         # No bit rate, or cq would only bound it; cq 0 would mean "automatic". Its own B-frame default is kept.
         quality = {"rc": "vbr", "cq": str(max(crf, 1)), "b": "0"}
@@ -51,11 +54,11 @@ def choose_codec(encoder: str, device: str, *, preset: str, crf: float, threads:
         except (av.FFmpegError, ValueError) as error:  # ValueError: a build of FFmpeg without NVENC
             why = (isinstance(error, av.FFmpegError) and error.strerror) or str(error) or type(error).__name__
             warning = f"the GPU's encoder cannot be used ({why}); the video was encoded by libx264"
-            x264 = Codec(x264.name, x264.options, warning)
+            software = Codec(software.name, software.options, warning)
         else:
             return nvenc
-    _try(x264)
-    return x264
+    _try(software)
+    return software
 
 
 def _try(codec: Codec) -> None:

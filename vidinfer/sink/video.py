@@ -14,7 +14,7 @@ from vidinfer.errors import SinkError
 from vidinfer.frame import FrameStamp, Gap, SourceInfo
 from vidinfer.record import LabelledBatch
 from vidinfer.sink.atomic import PartialFile, output_error
-from vidinfer.sink.codec import ENCODERS, choose_codec
+from vidinfer.sink.codec import ENCODERS, X264, choose_codec
 from vidinfer.sink.encoding import Encoding
 from vidinfer.sink.mp4 import Mp4File
 from vidinfer.sink.overlay import Overlay
@@ -42,13 +42,13 @@ class VideoSink:
         path: Path,
         annotator: Annotator,
         *,
-        preset: str = "veryfast",
+        x264: Mapping[str, str] = X264,
         crf: float = 23,
         threads: int = 0,
         encoder: str = "libx264",
         overwrite: bool = False,
     ) -> None:
-        """``preset``, ``crf`` (0 to 51, smaller is better and larger) and ``threads`` (0: its choice) are x264's.
+        """``x264`` are options of libx264, as are ``crf`` (0 to 51, smaller is better and larger) and ``threads``.
 
         ``encoder`` is ``libx264``, or ``auto``: the GPU's own where the model runs on a GPU that has one. ``overwrite``
         replaces a file of that path, once the new one is complete.
@@ -60,7 +60,7 @@ class VideoSink:
             raise ValueError(f"no encoder {encoder!r}; there are {', '.join(ENCODERS)}")
         self._path = path
         self._annotator = annotator
-        self._preset, self._crf, self._threads = preset, crf, threads
+        self._x264, self._crf, self._threads = x264, crf, threads
         self._encoder = encoder
         self._overwrite = overwrite
         self._partial: PartialFile | None = None
@@ -92,7 +92,7 @@ class VideoSink:
         try:
             with self._failing("create"):
                 codec = choose_codec(
-                    self._encoder, model.device, preset=self._preset, crf=self._crf, threads=self._threads
+                    self._encoder, model.device, x264=self._x264, crf=self._crf, threads=self._threads
                 )
                 self._file = Mp4File(self._partial.path, source, codec)
             self._encoding = Encoding(self._encode)
