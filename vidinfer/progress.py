@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from vidinfer.clock import Clock
+from vidinfer.errors import Interrupted
 from vidinfer.frame import SourceInfo
 from vidinfer.report import SourceReport
 
-__all__ = ["Observer", "SilentObserver", "StopSignal"]
+__all__ = ["InterruptibleClock", "Observer", "SilentObserver", "StopSignal"]
 
 
 class Observer(Protocol):
@@ -100,3 +102,23 @@ class StopSignal:
         finally:
             with self._lock:
                 self._listener = None
+
+
+class InterruptibleClock:
+    """A clock for work that looks at the time often and can be given up: it raises once a stop is asked for.
+
+    Thread rule: share freely.
+    """
+
+    def __init__(self, clock: Clock, stop: StopSignal) -> None:
+        self._clock, self._stop = clock, stop
+
+    def now(self) -> float:
+        """The clock's.
+
+        Raises:
+            Interrupted: a stop was asked for.
+        """
+        if self._stop.requested:
+            raise Interrupted("stopped while measuring")
+        return self._clock.now()

@@ -19,11 +19,11 @@ from vidinfer.outputs import OutputNames, check_free, check_writable, name_outpu
 from vidinfer.parity import Agreement
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan, thread_plan
-from vidinfer.progress import Observer, StopSignal
+from vidinfer.progress import InterruptibleClock, Observer, StopSignal
 from vidinfer.report import RunReport, SourceReport, Status
 from vidinfer.sink import is_finished, withdraw_report, write_report
 from vidinfer.source import SourceFile, expand_sources, open_source
-from vidinfer.stages import Model, Sink, Source
+from vidinfer.stages import RATE_WHEN_CHOSEN, Model, Sink, Source
 from vidinfer.stats import LedgerSnapshot
 from vidinfer.tuned import Tuned
 
@@ -182,9 +182,9 @@ class _Job:
         size, share = (source.info.width, source.info.height), MEASURING * attempt.seconds
         worth = attempt.seconds >= LONG if size not in self.alone else share >= LEAST
         if worth and attempt.ended_well:
-            seconds = min(MOST, max(LEAST, share))
-            with suppress(VidinferError):  # the run went well: its report does not fail for this
-                self.alone[size] = stages_alone(source, model, self.config, self.plan, self.clock, seconds)
+            seconds, clock = min(MOST, max(LEAST, share)), InterruptibleClock(self.clock, self.stop)
+            with suppress(VidinferError):  # the run went well: for this its report neither fails nor waits
+                self.alone[size] = stages_alone(source, model, self.config, self.plan, clock, seconds)
         return self.alone.get(size)
 
     def _tell_where_decoded(self, source: Source) -> None:
@@ -238,11 +238,12 @@ class _Attempt:
         self._error: Exception | None = None
         self._outputs: tuple[Path, ...] = ()
         self._began = self._ended = job.clock.now()
+        self._stopped = self._aborted = False
 
     @property
     def ended_well(self) -> bool:
         """Nothing failed, and nobody stopped it."""
-        return self._error is None and not self._job.stop.requested
+        return self._error is None and not self._stopped
 
     @property
     def seconds(self) -> float:
@@ -255,7 +256,9 @@ class _Attempt:
             self._run()
         except Exception as error:  # whatever one source brings, the next one still runs
             self._error = error
-        if self._error is not None or self._job.stop.aborted:
+        # A stop that comes later finds nothing of this source to stop.
+        self._stopped, self._aborted = self._job.stop.requested, self._job.stop.aborted
+        if self._error is not None or self._aborted:
             self._abandon()
         else:
             self._finish()
@@ -296,7 +299,7 @@ class _Attempt:
         job, seconds = self._job, self._ended - started
         ledger = self._settled()
         status = self._status(ledger)
-        written = self._error is None and not job.stop.aborted
+        written = self._error is None and not self._aborted
         warnings = tuple(text for sink in self._sinks for text in _warnings(sink))
         report = SourceReport(
             self._source.info.name,
@@ -317,13 +320,13 @@ class _Attempt:
     def _settled(self) -> LedgerSnapshot | None:
         if self._pipeline is None:
             return None
-        self._pipeline.ledger.settle("interrupted" if self._job.stop.requested else "given_up")
+        self._pipeline.ledger.settle("interrupted" if self._stopped else "given_up")
         return self._pipeline.ledger.snapshot()
 
     def _status(self, ledger: LedgerSnapshot | None) -> Status:
         if self._error is not None:
             return "failed"
-        if self._job.stop.requested:
+        if self._stopped:
             return "interrupted"
         if ledger is None or ledger.corrupt or ledger.failed or ledger.gaps:
             return "damaged"
@@ -341,7 +344,7 @@ class _Attempt:
         }
         if self._pipeline is not None:
             plan = job.plan if measured.tuned is None else measured.tuned.plan(job.plan)
-            rate = self._model.info.details.get("frames_per_second_when_chosen")
+            rate = self._model.info.details.get(RATE_WHEN_CHOSEN)
             known = rate if isinstance(rate, float) else None
             facts |= describe_pipeline(self._pipeline, plan, started, seconds, alone, known)
         if measured.tuned is not None:

@@ -19,6 +19,7 @@ from vidinfer.frame import Frame, Gap, Picture, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 
 __all__ = [
+    "RATE_WHEN_CHOSEN",
     "Annotator",
     "AsyncModel",
     "BoundedAnnotator",
@@ -31,6 +32,9 @@ __all__ = [
     "Source",
     "Window",
 ]
+
+RATE_WHEN_CHOSEN = "frames_per_second_when_chosen"
+"""In the details of a model: of itself alone, perhaps in an earlier run."""
 
 
 class Source(Protocol):

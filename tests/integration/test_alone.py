@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from tests.integration.conftest import Runner, run_report
 from tests.media import make_video
 from vidinfer.alone import measure_decoding, measure_model, measure_together, measure_writing
+from vidinfer.clock import ProcessorClock
+from vidinfer.config import RunConfig
 from vidinfer.errors import ModelError
 from vidinfer.frame import FrameStamp, SourceInfo
 from vidinfer.plan import ThreadPlan
+from vidinfer.progress import SilentObserver, StopSignal
+from vidinfer.run import run
 from vidinfer.source import open_source
 from vidinfer.stages import ModelInfo, Source
 from vidinfer.testing import CollectSink, FakeModel
@@ -145,4 +149,26 @@ def test_a_short_run_is_not_kept_waiting(tmp_path: Path, label_files: Runner) ->
     make_video(tmp_path / "clip.mp4", frames=5)
     assert label_files(tmp_path / "clip.mp4").exit_status == 0
     light = run_report(tmp_path / "out" / "clip.run.json")["speed_of_light"]
+    assert light["method"].startswith("busy time")
+
+
+def test_a_stop_while_measuring_ends_that_and_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = StopSignal()
+
+    class Stopping(ProcessorClock):
+        """Looked at for the first time when decoding alone begins."""
+
+        def now(self) -> float:
+            stop.abort()
+            return super().now()
+
+    monkeypatch.setattr("vidinfer.run.LONG", 0.0)
+    monkeypatch.setattr("vidinfer.alone.ProcessorClock", Stopping)
+    sources = tuple(str(make_video(tmp_path / f"{name}.mp4", frames=70)) for name in ("a", "b"))
+    config = RunConfig(sources=sources, model="demo", out=tmp_path / "out")
+    report = run(config, observer=SilentObserver(), stop=stop)
+    assert [source.status for source in report.sources] == ["complete", "interrupted"]
+    light = run_report(tmp_path / "out" / "a.run.json")["speed_of_light"]
     assert light["method"].startswith("busy time")

@@ -18,11 +18,9 @@ from vidinfer.model.graphs import GraphStore
 from vidinfer.model.remember import Memory
 from vidinfer.model.trial import Reference, Sample, frames_per_second, label
 from vidinfer.parity import Agreement, compare
+from vidinfer.stages import RATE_WHEN_CHOSEN
 
 __all__ = ["Choice", "Chooser", "Sample", "Tried"]
-
-RATE = "frames_per_second_when_chosen"
-"""In the details of a model: of itself alone, perhaps in an earlier run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +164,7 @@ class Chooser:
             engines = Engines(sample.task, one.make(Supplies()), FiniteGuard())
             rate = frames_per_second(sample, engines, self.clock)
             self.memory.keep(sample, {str(one): rate})
-        details: dict[str, object] = {RATE: round(rate, 2)}
+        details: dict[str, object] = {RATE_WHEN_CHOSEN: round(rate, 2)}
         if self._passed_over:
             details["passed_over"] = self._passed_over
         return Choice(one.backend, one.precision, "eager fp32 is torchvision's own arithmetic", details)
@@ -249,7 +247,7 @@ class Chooser:
         if not chosen.exact:
             why = f"{chosen.candidate} was asked for and gives other labels ({chosen.agreement})"
         details: dict[str, object] = {
-            **({} if chosen.rate is None else {RATE: round(chosen.rate, 2)}),
+            **({} if chosen.rate is None else {RATE_WHEN_CHOSEN: round(chosen.rate, 2)}),
             "candidates": [one.as_dict() for one in tried],
             "exact": chosen.exact,
         }
