@@ -14,13 +14,16 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 STAGES = ("source", "model", "annotate", "sink")
 
 LAYERS = [
-    {"address", "errors", "clock", "frame", "detections", "record", "stats", "stages"},
-    {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
+    {
+        *("address", "errors", "clock", "frame", "detections", "arrival", "record"),
+        *("stats", "stages", "latency", "status"),
+    },
+    {"batcher", "scheduling", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
     {"service", "tuned"},
     {"ring", "channel", "workers", "progress"},
-    {*STAGES, "config", "testing"},
+    {*STAGES, "config", "testing", "preview"},
     {"feeder"},
-    {"pipeline"},
+    {"pipeline", "live"},
     {"alone"},
     {"build", "describe"},
     {"ondemand"},
@@ -40,6 +43,8 @@ HOMES = {
     "cv2": {"annotate", "model", "source"},
     "pyarrow": {"sink"},
     "yaml": {"config"},
+    "aiohttp": {"preview"},
+    "prometheus_client": {"preview"},
     "argparse": {"cli"},
     "signal": {"cli"},
     "time": {"clock"},

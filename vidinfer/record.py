@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vidinfer.arrival import Arrival
 from vidinfer.detections import Results
 from vidinfer.frame import FrameStamp, Gap, Picture
 
@@ -54,6 +55,8 @@ class Entry:
     """The decoder's own frame, kept only when somebody will draw on it."""
     span: Span | None = None
     """With ``row``, where the model looks at several frames at once."""
+    arrival: Arrival | None = None
+    """Of a live source."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from vidinfer.arrival import Received, Shed
 from vidinfer.detections import Results
 from vidinfer.frame import Frame, Gap, Picture, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
@@ -23,6 +24,7 @@ __all__ = [
     "Annotator",
     "AsyncModel",
     "BoundedAnnotator",
+    "LiveSource",
     "Model",
     "ModelInfo",
     "ModelInput",
@@ -69,6 +71,42 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Free the decoder. Idempotent; never while another thread iterates."""
+        ...
+
+
+class LiveSource(Protocol):
+    """One connection to a camera or stream. Its end, for whatever reason, is the end of an epoch.
+
+    Thread rule: iterate and ``close`` on one thread; ``interrupt`` and ``shed`` from any.
+    """
+
+    @property
+    def info(self) -> SourceInfo:
+        """Facts known since opening; constant."""
+        ...
+
+    def __iter__(self) -> Iterator[Received | Gap]:
+        """Yield frames as they come, and a gap where packets were lost or a decoder refused them.
+
+        The first frame is whole: nothing is given out before a keyframe. Ends when the stream does, when nothing came
+        for too long (``facts()["ended"]`` says why), or soon after ``interrupt``.
+        """
+        ...
+
+    def shed(self, level: Shed) -> None:
+        """Leave out so much before decoding, from the next packet on."""
+        ...
+
+    def facts(self) -> dict[str, object]:
+        """What was found so far, ready for JSON: ``ended`` (why), packets, packets shed by level, clock, …"""
+        ...
+
+    def interrupt(self) -> None:
+        """Make the iterator end soon: within two seconds, whatever the other end does. Idempotent; any thread."""
+        ...
+
+    def close(self) -> None:
+        """Hang up politely and free the decoder. Idempotent; never while another thread iterates."""
         ...
 
 
