@@ -21,7 +21,7 @@ from vidinfer.detections import Results
 from vidinfer.errors import BackendUnavailable, ModelError, UsageError
 from vidinfer.model import load_model
 from vidinfer.model.assemble import Reporting, Running, assemble
-from vidinfer.model.backends import Candidate, Supplies, candidates_for
+from vidinfer.model.backends import Candidate, Share, Supplies, candidates_for
 from vidinfer.model.backends.compiled import CompiledFactory
 from vidinfer.model.backends.eager import EagerFactory
 from vidinfer.model.backends.mixed import MixedFactory
@@ -269,7 +269,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
 )
 def test_what_does_not_exist_is_named(backend: str, precision: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        candidates_for(CPU, backend, precision, 1)
+        candidates_for(CPU, backend, precision, Share(1))
 
 
 def mixed(rounded: float) -> Candidate:
@@ -309,17 +309,17 @@ def test_mixed_is_nothing_for_networks_without_heads_on_regions() -> None:
 
 
 def test_mixed_is_automatic_where_the_processor_computes_in_bf16() -> None:
-    precisions = {one.precision for one in candidates_for(CPU, "auto", "auto", 1)[0]}
+    precisions = {one.precision for one in candidates_for(CPU, "auto", "auto", Share(1))[0]}
     assert ("mixed" in precisions) == ("bf16" in cpu_precisions())
 
 
 def test_what_is_opt_in_is_never_automatic() -> None:
-    found, _ = candidates_for(CPU, "auto", "auto", 1)
+    found, _ = candidates_for(CPU, "auto", "auto", Share(1))
     assert {one.backend for one in found} == {"openvino", "eager"}
     assert "int8" not in {one.precision for one in found}
-    found, _ = candidates_for(CPU, "compile", "auto", 1)
+    found, _ = candidates_for(CPU, "compile", "auto", Share(1))
     assert [str(one) for one in found] == ["compile fp32"]
-    found, _ = candidates_for(CPU, "auto", "bf16", 1)
+    found, _ = candidates_for(CPU, "auto", "bf16", Share(1))
     assert [str(one) for one in found] == ["openvino bf16", "eager bf16"]
 
 

@@ -14,7 +14,7 @@ from vidinfer.batcher import OfflineBatcher
 from vidinfer.clock import MonotonicClock
 from vidinfer.errors import BackendUnavailable, DeviceLost, ModelError, UsageError
 from vidinfer.model.assemble import Reporting, Running, assemble
-from vidinfer.model.backends import Candidate, candidates_for
+from vidinfer.model.backends import Candidate, Share, candidates_for
 from vidinfer.model.backends.cudagraphs import CudaGraphsFactory
 from vidinfer.model.backends.eager import EagerFactory
 from vidinfer.model.engine import DensePart, Engine, Pending
@@ -145,7 +145,7 @@ def test_memory_that_the_driver_lacks_halves_the_batch() -> None:
 
 
 def test_cuda_graphs_are_tried_first_on_a_gpu_and_nowhere_else() -> None:
-    found, passed_over = candidates_for(torch.device("cuda"), "auto", "auto", 1)
+    found, passed_over = candidates_for(torch.device("cuda"), "auto", "auto", Share(1))
     expected = [
         "cudagraphs fp16",
         "cudagraphs bf16",
@@ -157,7 +157,7 @@ def test_cuda_graphs_are_tried_first_on_a_gpu_and_nowhere_else() -> None:
     assert [str(one) for one in found] == expected
     assert not passed_over
     with pytest.raises(UsageError, match=r"backend cudagraphs: not on cpu here: there is openvino"):
-        candidates_for(CPU, "cudagraphs", "auto", 1)
+        candidates_for(CPU, "cudagraphs", "auto", Share(1))
     with pytest.raises(BackendUnavailable, match="cudagraphs needs a CUDA device"):
         CudaGraphsFactory(CPU, "fp32")
 

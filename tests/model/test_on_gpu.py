@@ -20,7 +20,7 @@ from tests.model.networks import random_detector
 from tests.model.test_whole_pictures import NAMES, SIZE, labels
 from vidinfer.frame import ColourTags, Frame
 from vidinfer.model.assemble import Reporting, Running, assemble
-from vidinfer.model.backends import candidates_for
+from vidinfer.model.backends import Share, candidates_for
 from vidinfer.model.backends.cudagraphs import CudaGraphsFactory
 from vidinfer.model.backends.eager import EagerFactory
 from vidinfer.model.classification import ClassificationInput, ClassificationPreset
@@ -132,7 +132,7 @@ def test_a_recorded_network_gives_what_eager_gives() -> None:
 @pytest.mark.parametrize("backend", ["eager", "cudagraphs"])
 def test_labels_are_those_of_the_cpu(backend: str) -> None:
     reference = detector("cpu").predict(slot(detector("cpu"), 8), *SIZE)
-    found, passed_over = candidates_for(GPU, backend, "fp32", 1)
+    found, passed_over = candidates_for(GPU, backend, "fp32", Share(1))
     model = detector("cuda", candidates=found, passed_over=passed_over, by_name=True)
     batch = slot(model, 8)
     model.settle(batch, *SIZE, 4)
@@ -143,7 +143,7 @@ def test_labels_are_those_of_the_cpu(backend: str) -> None:
 
 
 def test_auto_settles_on_something_exact() -> None:
-    found, passed_over = candidates_for(GPU, "auto", "auto", 1)
+    found, passed_over = candidates_for(GPU, "auto", "auto", Share(1))
     model = detector("cuda", candidates=found, passed_over=passed_over)
     model.settle(slot(model, 8), *SIZE, 8)
     assert model.info.details["exact"] is True

@@ -71,6 +71,8 @@ class Running:
     """Somebody asked for a backend or a precision."""
     allow_inexact: bool = False
     cache: Path | None = None
+    side_by_side: int | None = None
+    """Batches at one time; what was measured holds for the same only."""
 
 
 class Adapter(NamedTuple):
@@ -123,13 +125,17 @@ def _chooser(loaded: Loaded, running: Running, reporting: Reporting) -> Chooser:
         candidates,
         reference,
         clock=MonotonicClock(),
-        memory=Memory(running.cache, model),
+        memory=Memory(running.cache, model | _share(running)),
         graphs=GraphStore(known, {**model, "versions": machine()["versions"]}),
         by_name=running.by_name,
         allow_inexact=running.allow_inexact,
         threshold=reporting.score_threshold,
         passed_over=running.passed_over,
     )
+
+
+def _share(running: Running) -> dict[str, object]:
+    return {} if running.side_by_side is None else {"side_by_side": running.side_by_side}
 
 
 def _classification(

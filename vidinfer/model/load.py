@@ -29,6 +29,7 @@ def load_model(
     labels_file: Path | None = None,
     clip_stride: Fraction | None = None,
     threads: int | None = None,
+    side_by_side: int | None = None,
     allow_inexact: bool = False,
     cache: Path | None = None,
     progress: bool = False,
@@ -48,6 +49,8 @@ def load_model(
         labels_file: class names, one per line, of a network trained further.
         clip_stride: seconds from the start of one clip to the next; ``None``: a clip's length.
         threads: of torch during ``predict``; ``None`` for what torch uses on this thread.
+        side_by_side: batches that may be worked on at one time: 1 for the shortest time of each, ``None`` for the most
+            frames in all.
         allow_inexact: a backend or precision asked for by name may label otherwise than eager fp32.
         cache: folder for what is measured; ``None``: nothing is kept.
         progress: show a bar on stderr while weights are downloaded.
@@ -61,19 +64,27 @@ def load_model(
 
     import_torchvision()
     from vidinfer.model.assemble import Reporting, Running, assemble
-    from vidinfer.model.backends import candidates_for
+    from vidinfer.model.backends import Share, candidates_for
     from vidinfer.model.execution import choose_execution, on_cpu
     from vidinfer.model.names import read_names
     from vidinfer.model.network import network_for
 
     names = None if labels_file is None else read_names(labels_file)
     execution = choose_execution(device, threads)
-    candidates = candidates_for(execution.device, backend, precision, execution.threads)
+    share = Share(execution.threads, side_by_side)
+    candidates = candidates_for(execution.device, backend, precision, share)
     loaded = network_for(name, weights, task=task, names=names, progress=progress)
     if not loaded.portable:
         execution = on_cpu(execution, device, loaded.name, loaded.precision)
     by_name = (backend, precision) != ("auto", "auto")
-    running = Running(execution, *candidates, by_name=by_name, allow_inexact=allow_inexact, cache=cache)
+    running = Running(
+        execution,
+        *candidates,
+        by_name=by_name,
+        allow_inexact=allow_inexact,
+        cache=cache,
+        side_by_side=side_by_side,
+    )
     return assemble(loaded, running, Reporting(score_threshold, top_k, classes, clip_stride))
 
 

@@ -19,7 +19,7 @@ from vidinfer.model.backends.mixed import MIXED, MixedFactory
 from vidinfer.model.engine import EngineFactory
 from vidinfer.model.graphs import GraphStore
 
-__all__ = ["BACKENDS", "PRECISIONS", "Candidate", "Supplies", "candidates_for"]
+__all__ = ["BACKENDS", "PRECISIONS", "Candidate", "Share", "Supplies", "candidates_for"]
 
 PRECISIONS = ("fp32", "bf16", "fp16", "mixed", "int8")
 
@@ -53,12 +53,22 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """How an engine divides the processor."""
+
+    threads: int
+    """Of one engine."""
+    side_by_side: int | None = None
+    """Batches that it works on at one time: 1 for the shortest time of each; ``None``: what does most in all."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Backend:
     precisions: Mapping[str, tuple[str, ...]]
     """By kind of device, those it has."""
     automatic: Callable[[str], tuple[str, ...]]
     """Of a kind of device: what ``auto`` may use here and now, most promising first; ``BackendUnavailable``."""
-    make: Callable[[torch.device, str, int, Supplies], EngineFactory]
+    make: Callable[[torch.device, str, Share, Supplies], EngineFactory]
 
 
 def _openvino_here(kind: str) -> tuple[str, ...]:
@@ -68,25 +78,25 @@ def _openvino_here(kind: str) -> tuple[str, ...]:
     return ("bf16", MIXED, "fp32") if "bf16" in able else able
 
 
-def _openvino(_device: torch.device, precision: str, threads: int, supplies: Supplies) -> EngineFactory:
+def _openvino(_device: torch.device, precision: str, share: Share, supplies: Supplies) -> EngineFactory:
     from vidinfer.model.backends.openvino import OpenVinoFactory
 
-    return OpenVinoFactory(precision, threads, supplies)
+    return OpenVinoFactory(precision, share.threads, supplies, side_by_side=share.side_by_side)
 
 
-def _eager(device: torch.device, precision: str, _threads: int, _supplies: Supplies) -> EngineFactory:
+def _eager(device: torch.device, precision: str, _share: Share, _supplies: Supplies) -> EngineFactory:
     from vidinfer.model.backends.eager import EagerFactory
 
     return EagerFactory(device, precision)
 
 
-def _compile(device: torch.device, precision: str, _threads: int, _supplies: Supplies) -> EngineFactory:
+def _compile(device: torch.device, precision: str, _share: Share, _supplies: Supplies) -> EngineFactory:
     from vidinfer.model.backends.compiled import CompiledFactory
 
     return CompiledFactory(device, precision)
 
 
-def _cudagraphs(device: torch.device, precision: str, _threads: int, _supplies: Supplies) -> EngineFactory:
+def _cudagraphs(device: torch.device, precision: str, _share: Share, _supplies: Supplies) -> EngineFactory:
     from vidinfer.model.backends.cudagraphs import CudaGraphsFactory
 
     return CudaGraphsFactory(device, precision)
@@ -112,14 +122,14 @@ BACKENDS: Mapping[str, _Backend] = {
 
 
 def candidates_for(
-    device: torch.device, backend: str, precision: str, threads: int
+    device: torch.device, backend: str, precision: str, share: Share
 ) -> tuple[list[Candidate], list[str]]:
     """What may be used, and what is passed over with its reason.
 
     Args:
         backend: ``auto`` or one of ``BACKENDS``.
         precision: ``auto`` or one of ``PRECISIONS``.
-        threads: of the engines.
+        share: of each engine.
 
     Raises:
         UsageError: no such backend or precision, or one that this device does not have.
@@ -144,17 +154,17 @@ def candidates_for(
             usual = (precision,) if usual or backend == name else ()  # what is opt-in stays so
         elif backend == name:
             usual = usual or able[:1]
-        found += [_candidate(name, one, device, p, threads) for p in usual if p in able]
+        found += [_candidate(name, one, device, p, share) for p in usual if p in able]
     if not found and not passed_over:
         raise UsageError(_nothing(device, backend, precision))
     return found, passed_over
 
 
-def _candidate(name: str, one: _Backend, device: torch.device, precision: str, threads: int) -> Candidate:
+def _candidate(name: str, one: _Backend, device: torch.device, precision: str, share: Share) -> Candidate:
     def make(supplies: Supplies) -> EngineFactory:
         if precision != MIXED:
-            return one.make(device, precision, threads, supplies)
-        return MixedFactory(*(one.make(device, p, threads, supplies) for p in ("fp32", "bf16")))
+            return one.make(device, precision, share, supplies)
+        return MixedFactory(*(one.make(device, p, share, supplies) for p in ("fp32", "bf16")))
 
     return Candidate(name, precision, make)
 

@@ -39,11 +39,20 @@ class OpenVinoFactory:
     """
 
     backend = "openvino"
-    fixed_rows = True
     in_torch = False
 
-    def __init__(self, precision: str, threads: int, supplies: Supplies | None = None) -> None:
-        """``threads``: of one engine, shared out as one stream each; ``int8`` is calibrated with ``supplies.frames``.
+    def __init__(
+        self,
+        precision: str,
+        threads: int,
+        supplies: Supplies | None = None,
+        *,
+        side_by_side: int | None = None,
+    ) -> None:
+        """``threads``: of one engine, shared out among ``side_by_side`` streams of work; ``None``: a stream each.
+
+        ``int8`` is calibrated with ``supplies.frames``. With a single stream batches may be of any size, as what counts
+        then is how long each takes, and the graph is compiled once for all sizes.
 
         Raises:
             BackendUnavailable: not installed, or a precision that the processor lacks.
@@ -52,7 +61,9 @@ class OpenVinoFactory:
             raise BackendUnavailable("openvino bf16: this processor does not compute in bf16; use fp32")
         self.precision = precision
         # One batch more than streams: a stream that ends finds its next work waiting.
-        self.in_flight = threads + 1
+        self._streams = threads if side_by_side is None else side_by_side
+        self.in_flight = 1 if side_by_side == 1 else self._streams + 1
+        self.fixed_rows = side_by_side != 1
         self._threads = threads
         self._supplies = supplies or Supplies()
         self._graphs = self._supplies.graphs or GraphStore(None, {})
@@ -65,7 +76,8 @@ class OpenVinoFactory:
         Raises:
             BackendUnavailable: OpenVINO cannot take it.
         """
-        streams = 1 if rows_vary else self._threads
+        of_regions, rows_vary = rows_vary, rows_vary or not self.fixed_rows
+        streams = 1 if rows_vary else self._streams
         settings = {
             "PERFORMANCE_HINT": "LATENCY" if rows_vary else "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
@@ -74,7 +86,7 @@ class OpenVinoFactory:
             "ENABLE_CPU_PINNING": False,  # decoding shares these cores: the system places threads better
         }
         try:
-            graph = self._graph(part, example, quantise=self.precision == "int8" and not rows_vary)
+            graph = self._graph(part, example, quantise=self.precision == "int8" and not of_regions)
             graph.reshape([-1 if rows_vary else len(example), *example.shape[1:]])
             compiled = self._core.compile_model(graph, "CPU", settings)
             return _OpenVinoEngine(self._ov, compiled, 1 if rows_vary else self.in_flight)
