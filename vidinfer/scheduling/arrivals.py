@@ -21,6 +21,8 @@ the burst that follows them, and belong to the pace."""
 TYPICAL, RARE = 0.9, 0.98
 """Quantiles of the errors of past predictions: where the first is not small against the period, nothing is predicted;
 an expected frame is no longer waited for when it is later than the second."""
+LEAST_SLACK = 0.0005
+"""Seconds: what a machine's own scheduling makes of any time."""
 
 
 class Activity(StrEnum):
@@ -64,7 +66,8 @@ class Arrivals:
             self.period, self.due = None, math.inf
             return
         self.period = period = (now - stamps[0]) / (len(stamps) - 1)
-        if len(stamps) < TRUSTED:
+        if len(stamps) < TRUSTED or len(self._errors) < TRUSTED - 2:
+            self.due = math.inf
             return
         self.slack = min(period / 2, max(LEAST_SLACK, self._errors.quantile(RARE)))
         self.due = now + period if self._errors.quantile(TYPICAL) <= period / 4 else math.inf
