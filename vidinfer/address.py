@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
-__all__ = ["LOCAL_ONLY", "file_url", "shown"]
+__all__ = ["LOCAL_ONLY", "NamedAddress", "file_url", "host_of", "is_live", "named", "shown", "stream_names"]
 
 LOCAL_ONLY: Mapping[str, str] = {"protocol_whitelist": "file,crypto,data"}
 """Options for opening a file: a playlist or an MP4 with outside references must not reach for the network."""
 
+_LIVE = re.compile(r"(?:rtsps?|rtmps?|https?|udp|rtp|srt)://|camera:\d+$|/dev/video\d+$", re.IGNORECASE)
+_NAMED = re.compile(r"([\w][\w .-]{0,63})=(.+)", re.DOTALL)
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
 
 
@@ -22,3 +27,51 @@ def shown(address: str) -> str:
 def file_url(path: str | Path) -> str:
     """``path`` for FFmpeg, which would take what stands before a colon in a file's name for a protocol."""
     return f"file:{path}"
+
+
+def is_live(address: str) -> bool:
+    """A stream or a camera, and no file; also with a name in front."""
+    return _LIVE.match(named(address).address) is not None
+
+
+class NamedAddress(NamedTuple):
+    """``NAME=ADDRESS`` taken apart; ``name`` is ``None`` where there is none."""
+
+    name: str | None
+    address: str
+
+
+def named(given: str) -> NamedAddress:
+    """What a user gave as a source: a name may stand before an address that is no file."""
+    match = _NAMED.fullmatch(given)
+    if match is not None and _LIVE.match(match[2]):
+        return NamedAddress(match[1], match[2])
+    return NamedAddress(None, given)
+
+
+def stream_names(sources: Sequence[str]) -> list[str]:
+    """A name for each, fit for a file: as given, or made of the address without its credentials; all different."""
+    names = [found.name or _plain(found.address) for found in map(named, sources)]
+    counts, seen, told = Counter(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        told.append(f"{name}-{seen[name]}" if counts[name] > 1 else name)
+    return told
+
+
+def host_of(address: str) -> str:
+    """Host and port of a network address, in small letters; the address itself where it has none."""
+    parts = urlsplit(address)
+    try:
+        port = parts.port
+    except ValueError:  # no number
+        port = None
+    return f"{parts.hostname}:{port}" if parts.hostname else address
+
+
+def _plain(address: str) -> str:
+    """``rtsp://u:p@10.0.0.5:554/cam/1`` -> ``10.0.0.5-554-cam-1``; ``clips/a.mp4`` -> ``a``."""
+    if _LIVE.match(address) is None:
+        return Path(address).stem
+    bare = re.sub(r"^\w+://|[?#].*$", "", _CREDENTIALS.sub("", address))
+    return re.sub(r"[^\w.]+", "-", bare).strip("-.") or "stream"

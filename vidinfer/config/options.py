@@ -13,11 +13,12 @@ from vidinfer.errors import UsageError
 
 __all__ = ["GROUPS", "OPTIONS", "Group", "Option", "nearest"]
 
-Group = Literal["model", "speed", "selection", "output", "messages"]
+Group = Literal["model", "speed", "live", "selection", "output", "messages"]
 
 GROUPS: dict[Group, str] = {
     "model": "what to run",
     "speed": "how to run it",
+    "live": "live streams",
     "selection": "which frames",
     "output": "what to write",
     "messages": "what to say",
@@ -127,7 +128,7 @@ _TABLE = (
         values.choice("exact", "fast", "nvdec"), "D", "exact",
     ),
     Option(
-        "mode", "speed", "offline or live; auto: files offline, streams live (this version runs files only)",
+        "mode", "speed", "offline or live; auto: files offline, streams live",
         values.choice("auto", "offline", "live"), "M", "auto",
     ),
     Option(
@@ -135,12 +136,39 @@ _TABLE = (
         values.optional("auto", _ONE_OR_MORE), "N", "auto",
     ),
     Option(
-        "max_queue_delay", "speed", "live only: longest a frame waits for company, in milliseconds",
+        "max_queue_delay", "live", "longest a frame waits for company, in milliseconds; auto: 10, and 0 for one stream",
         values.optional("auto", values.number(0)), "MS", "auto",
     ),
     Option(
-        "latency_slo", "speed", "live only: budget from a frame's arrival to its label, in milliseconds",
+        "latency_slo", "live", "budget from a frame's arrival to its label, in milliseconds",
         values.optional("none", values.number(0, above=True)), "MS", "none",
+    ),
+    Option(
+        "policy", "live", "latency: close a batch when the model is free and nobody is about to come; throughput: "
+        "as full as the budget allows; fixed: after max-queue-delay",
+        values.choice("latency", "throughput", "fixed"), "P", "latency",
+    ),
+    Option(
+        "transport", "live", "of RTSP: tcp, or udp where losses are better than waiting",
+        values.choice("tcp", "udp"), "T", "tcp",
+    ),
+    Option("loop", "live", "files played live begin anew at their end", values.flag),
+    Option(
+        "rotate_every", "live", "begin a new label file after S seconds",
+        values.optional("auto", values.number(1)), "S", "3600",
+    ),
+    Option(
+        "rotate_size", "live", "begin a new label file at N MiB",
+        values.optional("auto", values.number(0, above=True)), "N", "256",
+    ),
+    Option("segment", "live", "seconds of a file of overlaid video", values.number(1), "S", "60"),
+    Option(
+        "preview", "live", "serve a page with pictures and charts, metrics and health at HOST:PORT",
+        values.optional("none", values.listen), "HOST:PORT", "none",
+    ),
+    Option(
+        "preview_token", "live", "what the page asks for; needed where HOST is not this machine alone",
+        values.optional("none", values.text), "TOKEN", "none",
     ),
     Option("every", "selection", "label each N-th frame", _ONE_OR_MORE, "N", "1"),
     Option(

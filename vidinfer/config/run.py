@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from vidinfer.address import shown
+from vidinfer.address import is_live, shown
 from vidinfer.config.options import OPTIONS
 from vidinfer.errors import UsageError
 
 __all__ = ["RunConfig"]
-
-_LIVE_SOURCE = re.compile(r"(?:rtsps?|rtmps?|udp|rtp|srt)://|camera:\d+$|/dev/video\d+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +49,21 @@ class RunConfig:
     """Milliseconds; ``None``: automatic."""
     latency_slo: float | None = None
     """Milliseconds."""
+    policy: str = "latency"
+    """Of live batches: ``latency``, ``throughput`` or ``fixed``."""
+    transport: str = "tcp"
+    """Of RTSP: ``tcp`` or ``udp``."""
+    loop: bool = False
+    """Files that are played live begin anew at their end."""
+    rotate_every: float | None = None
+    """Seconds after which a live label file is ended and a new one begun; ``None``: an hour."""
+    rotate_size: float | None = None
+    """MiB, likewise; ``None``: 256."""
+    segment: float = 60
+    """Seconds of a file of live overlaid video."""
+    preview: tuple[str, int] | None = None
+    """Host and port of the page."""
+    preview_token: str | None = None
     every: int = 1
     fps: Fraction | None = None
     keyframes: bool = False
@@ -97,22 +109,46 @@ class RunConfig:
         """JSON lines go to standard output as they are made."""
         return "-" in self.labels
 
+    @property
+    def live(self) -> bool:
+        """Frames are labelled as they come, and late ones dropped."""
+        return self.mode == "live" or (self.mode == "auto" and any(map(is_live, self.sources)))
+
     def require_offline(self) -> None:
         """Refuse what only live streams have.
 
         Raises:
-            UsageError: live streams are not part of this version.
+            UsageError: names it.
         """
-        live = {
-            "mode live": self.mode == "live",
-            "latency-slo": self.latency_slo is not None,
-            "max-queue-delay": self.max_queue_delay is not None,
-        } | {f"source {shown(source)}": True for source in self.sources if _LIVE_SOURCE.match(source)}
-        for what, asked in live.items():
-            if asked:
-                raise UsageError(
-                    f"{what}: live streams are not part of this version; expected files, and mode auto or offline"
-                )
+        streams = [source for source in self.sources if is_live(source)]
+        if self.mode == "live" or streams:
+            what = f"source {shown(streams[0])}" if streams else "mode live"
+            raise UsageError(f"{what}: this is for files; streams are labelled by `vidinfer SOURCE...`")
+        for name in _LIVE_ONLY:
+            if getattr(self, name) != _DEFAULTS[name]:
+                flag = name.replace("_", "-")
+                raise UsageError(f"{flag}: for live streams only; leave it out, or give --mode live")
+
+    def require_live(self) -> None:
+        """Refuse what live streams do not have.
+
+        Raises:
+            UsageError: names it.
+        """
+        files = [source for source in self.sources if not is_live(source)]
+        if self.mode == "auto" and files:
+            raise UsageError(
+                f"source {files[0]}: a file among streams; give --mode live to play it at its own pace, "
+                "or label it by itself"
+            )
+        for name in _OFFLINE_ONLY:
+            if getattr(self, name) != _DEFAULTS[name]:
+                flag = name.replace("_", "-")
+                raise UsageError(f"{flag}: for files that are not played live; leave it out")
+        if set(self.label_files) - {"jsonl"}:
+            raise UsageError(
+                f"labels {','.join(self.labels)}: live labels are JSON lines; give jsonl, - or none"
+            )
 
     def _check_combinations(self) -> None:
         if self.start is not None and self.end is not None and self.start >= self.end:
@@ -129,3 +165,11 @@ class RunConfig:
             raise UsageError(
                 "labels none without video: there is nothing to write; give --video or a label format"
             )
+
+
+_DEFAULTS = {name: field.default for name, field in RunConfig.__dataclass_fields__.items()}
+_LIVE_ONLY = (
+    *("latency_slo", "max_queue_delay", "policy", "transport", "loop"),
+    *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
+)
+_OFFLINE_ONLY = ("start", "end", "overwrite", "resume", "class_maps", "flow_files")

@@ -18,6 +18,7 @@ __all__ = [
     "formats",
     "fraction",
     "integer",
+    "listen",
     "names",
     "number",
     "optional",
@@ -180,3 +181,17 @@ def optional(word: str, reader: Reader) -> Reader:
             raise ValueError(f"{error}, or {word}") from None
 
     return read
+
+
+def listen(value: object) -> tuple[str, int]:
+    """Where a server listens: ``8080`` (this machine alone), ``127.0.0.1:8080``, ``[::1]:8080``; 0: any free port."""
+    expected = ValueError("HOST:PORT or PORT, such as 127.0.0.1:8080")
+    if isinstance(value, tuple) and len(value) == 2:
+        host, port = value
+        value = f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+    host, _, port = str(value).rpartition(":")
+    if not re.fullmatch(r"\d{1,5}", port) or int(port) > 65535 or not re.fullmatch(r"[\w.:\[\]-]*", host):
+        raise expected
+    if host.count(":") and not (host.startswith("[") and host.endswith("]")):
+        raise expected  # an IPv6 address without its brackets
+    return host.strip("[]") or "127.0.0.1", int(port)

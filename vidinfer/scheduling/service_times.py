@@ -43,6 +43,9 @@ class ServiceTimes:
     """
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._sizes: dict[int, _Size] = {}
         self._spread = Recent(2 * KEPT)
         self._observed = 0
@@ -56,6 +59,11 @@ class ServiceTimes:
         for frames, seconds in measured:
             self._sizes.setdefault(frames, _Size(0)).skip = 0
             self._add(frames, seconds)
+
+    def restart(self, measured: Iterable[tuple[int, float]]) -> None:
+        """The model runs otherwise from now on: what was observed counts no more, but ``measured`` does."""
+        self._begin()
+        self.seed(measured)
 
     def observe(self, frames: int, seconds: float) -> None:
         """A batch was run.

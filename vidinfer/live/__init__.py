@@ -1,0 +1,1 @@
+"""Live streams: many cameras, one model, bounded latency."""
