@@ -1,0 +1,1 @@
+"""Live streams: what runs for months."""
