@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "MonotonicClock", "ProcessorClock", "utc_now"]
+__all__ = ["Clock", "MonotonicClock", "ProcessorClock", "unix_now", "utc_compact", "utc_now"]
 
 
 class Clock(Protocol):
@@ -34,3 +35,14 @@ class ProcessorClock:
 def utc_now() -> str:
     """The wall clock as ISO 8601 in UTC, for reports only: nothing is ever computed from it."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def unix_now() -> float:
+    """The wall clock in Unix seconds, for what is named by a time of day: nothing is ever measured by it."""
+    return time.time()
+
+
+def utc_compact(seconds: float) -> str:
+    """Unix ``seconds``, rounded down, as ``20261125T101500Z``."""
+    moment = datetime.datetime.fromtimestamp(math.floor(seconds), datetime.UTC)
+    return moment.strftime("%Y%m%dT%H%M%SZ")

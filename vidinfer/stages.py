@@ -24,6 +24,7 @@ __all__ = [
     "Annotator",
     "AsyncModel",
     "BoundedAnnotator",
+    "InterruptibleSink",
     "LiveSource",
     "Model",
     "ModelInfo",
@@ -343,4 +344,13 @@ class Sink(Protocol):
 
     def facts(self) -> Mapping[str, object]:
         """For ``run.json``: warnings, counts, what was re-encoded or left out."""
+        ...
+
+
+@runtime_checkable
+class InterruptibleSink(Sink, Protocol):
+    """A sink whose ``write`` may wait for somebody else (a reader of a pipe), and can be told to stop waiting."""
+
+    def interrupt(self) -> None:
+        """Make a ``write`` that waits raise, and every later one that would wait. Idempotent; any thread."""
         ...

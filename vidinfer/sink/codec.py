@@ -10,13 +10,23 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-__all__ = ["ENCODERS", "X264", "Codec", "choose_codec"]
+__all__ = ["ENCODERS", "LIVE_X264", "X264", "Codec", "choose_codec"]
 
 ENCODERS = ("libx264", "auto")
 """``auto``: the GPU's encoder where the model runs on a GPU that has one; else libx264."""
 X264: Mapping[str, str] = {"preset": "superfast", "mbtree": "1", "rc-lookahead": "10"}
 """x264's ``superfast`` with the look-ahead of ``veryfast``: 20 to 45 % less time than that, as good, for 0 to 15 % more
 bits (``superfast`` itself: 60 to 90 % more)."""
+LIVE_X264: Mapping[str, str] = {"preset": "superfast", "tune": "zerolatency"}
+"""No B-frames and no look-ahead: each picture is in the file before the next one comes. A camera that fails shows its
+last pictures, not those of half a second before, and a kill loses no more than the fragment being written."""
+_LIVE_NVENC: Mapping[str, str] = {
+    "tune": "ll",
+    "bf": "0",
+    "rc-lookahead": "0",
+    "delay": "0",
+    "zerolatency": "1",
+}
 _TRIAL_SIDE = 256
 """NVENC refuses pictures of less than 145 pixels."""
 
@@ -31,7 +41,9 @@ class Codec:
     """Why it is not the one that was asked for."""
 
 
-def choose_codec(encoder: str, device: str, *, x264: Mapping[str, str], crf: float, threads: int) -> Codec:
+def choose_codec(
+    encoder: str, device: str, *, x264: Mapping[str, str], crf: float, threads: int, live: bool = False
+) -> Codec:
     """Choose between libx264 and NVENC, which is tried on one frame.
 
     Args:
@@ -40,6 +52,7 @@ def choose_codec(encoder: str, device: str, *, x264: Mapping[str, str], crf: flo
         x264: its options, but for the next two.
         crf: of x264; NVENC's nearest thing is ``cq``.
         threads: of x264.
+        live: NVENC holds no picture back.
 
     Raises:
         av.FFmpegError: libx264 refuses the options.
@@ -48,7 +61,9 @@ def choose_codec(encoder: str, device: str, *, x264: Mapping[str, str], crf: flo
     if encoder == "auto" and device.startswith("cuda"):
         # No bit rate, or cq would only bound it; cq 0 would mean "automatic". Its own B-frame default is kept.
         quality = {"rc": "vbr", "cq": str(max(crf, 1)), "b": "0"}
-        nvenc = Codec("h264_nvenc", {"preset": "p4", "profile": "high", **quality})
+        nvenc = Codec(
+            "h264_nvenc", {"preset": "p4", "profile": "high", **quality, **(_LIVE_NVENC if live else {})}
+        )
         try:
             _try(nvenc)
         except (av.FFmpegError, ValueError) as error:  # ValueError: a build of FFmpeg without NVENC

@@ -24,6 +24,16 @@ optical flow               ``"flow":{"mean":41.5,"max":220.914,"direction":271.4
                            the vectors are written too. A frame without one before it has no ``flow``
 =========================  ========================================================================================
 
+A record of a live stream has more, before its findings (:mod:`vidinfer.arrival` says what each time is)::
+
+    "epoch":1,"received":1795601700.123456,"captured":null,"time_source":"received",
+    "latency_ms":{"decode":4.21,"queue":0.05,"batch_wait":0.02,"inference":11.4,"write":0.31,"total":15.99},
+    "batch":{"size":3,"closed_by":"idle"}
+
+``received`` and ``captured`` are Unix seconds; ``write`` is from the results to this record, ``total`` from the arrival
+to this record, in milliseconds. What did not happen is absent: a dropped frame has the stages it went through, but no
+``write``, ``total`` and ``batch``. A gap has ``epoch`` and ``received``, when it was noticed.
+
 Pixels have at most two decimals, scores and areas five, speeds three, directions one, ``moving`` four. A number that
 the model did not give (NaN, infinity), the direction of a mean vector that is zero and speeds over a time that is not
 known are ``null``; so is the mask of a box that is not finite.
@@ -35,6 +45,8 @@ import json
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from vidinfer.arrival import Arrival
+from vidinfer.clock import Clock, MonotonicClock
 from vidinfer.frame import FrameStamp, Gap, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 from vidinfer.sink.findings import NUMBERS, Findings, Kind, layout_of
@@ -62,13 +74,18 @@ class JsonLinesWriter:
         source: SourceInfo,
         model: ModelInfo,
         flow_files: Callable[[int], str] | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """``flow_files`` gives the name of the file that holds the vectors of a frame, by its index."""
+        """``flow_files`` gives the name of the file that holds the vectors of a frame, by its index.
+
+        ``clock`` is that of the arrivals of live records: the machine's monotonic one unless given.
+        """
         self._file = file
         self._layout = layout_of(source, model)
         self._source = quoted(source.name)
         self._names = [f'"label":{quoted(name)},"label_id":{i}' for i, name in enumerate(model.categories)]
         self._flow_files = flow_files
+        self._clock = MonotonicClock() if clock is None else clock
 
     def finish(self) -> None:
         """Nothing: the last line is complete."""
@@ -80,6 +97,7 @@ class JsonLinesWriter:
         """Append one line for each entry of ``batch``."""
         items = self._items(found)
         offsets = found.offsets.tolist()
+        now = self._clock.now()  # once: the text of a batch takes some microseconds
         lines = []
         for entry in batch.entries:
             if isinstance(entry.at, Gap):
@@ -87,7 +105,8 @@ class JsonLinesWriter:
                 continue
             first, last = (offsets[entry.row], offsets[entry.row + 1]) if entry.row >= 0 else (0, 0)
             result = self._result(entry, entry.at, items[first:last])
-            lines.append(f"{self._head(entry, entry.at)}{result}}}\n")
+            live = "" if entry.arrival is None else _live(entry.arrival, now)
+            lines.append(f"{self._head(entry, entry.at)}{live}{result}}}\n")
         self._file.write("".join(lines).encode())
 
     def _items(self, found: Findings) -> list[str]:
@@ -155,5 +174,37 @@ class JsonLinesWriter:
         return (
             f'{{"source":{self._source},"time_base":"{ratio(gap.time_base)}","outcome":"{entry.outcome.value}",'
             f'"reason":{quoted(entry.reason or gap.reason)},"first_pts":{json.dumps(gap.first_pts)},'
-            f'"last_pts":{json.dumps(gap.last_pts)},"packets":{gap.packets}}}\n'
+            f'"last_pts":{json.dumps(gap.last_pts)},"packets":{gap.packets}{_noticed(entry.arrival)}}}\n'
         )
+
+
+def _live(at: Arrival, now: float) -> str:
+    """When a frame came, and how long each stage took."""
+    captured = "null" if at.captured is None else f"{at.captured:.6f}"
+    return (
+        f',"epoch":{at.epoch},"received":{at.wall:.6f},"captured":{captured},"time_source":"{at.time_source}",'
+        f'"latency_ms":{{{_latency(at, now)}}}{_batch(at)}'
+    )
+
+
+def _latency(at: Arrival, now: float) -> str:
+    a, b, c, d, e = at.received, at.queued, at.free, at.dispatched, at.labelled
+    if b is not None and c is not None and d is not None and e is not None:  # nearly all of them
+        return (
+            f'"decode":{1e3 * (b - a):.2f},"queue":{1e3 * (c - b):.2f},"batch_wait":{1e3 * (d - c):.2f},'
+            f'"inference":{1e3 * (e - d):.2f},"write":{1e3 * (now - e):.2f},"total":{1e3 * (now - a):.2f}'
+        )
+    seconds = at.seconds()
+    if e is not None:
+        seconds |= {"write": now - e, "total": now - a}
+    return ",".join(f'"{stage}":{1e3 * value:.2f}' for stage, value in seconds.items())
+
+
+def _batch(at: Arrival) -> str:
+    if not at.batch_size:
+        return ""
+    return f',"batch":{{"size":{at.batch_size},"closed_by":{json.dumps(at.closed_by)}}}'
+
+
+def _noticed(at: Arrival | None) -> str:
+    return "" if at is None else f',"epoch":{at.epoch},"received":{at.wall:.6f}'

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -12,9 +14,10 @@ from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
 from vidinfer.sink.atomic import PartialFile, output_error
 from vidinfer.sink.findings import Findings, Layout, find, layout_of
+from vidinfer.sink.shared import SharedStream
 from vidinfer.stages import ModelInfo
 
-__all__ = ["LabelFileSink", "LabelStreamSink", "LabelWriter", "WriterFactory"]
+__all__ = ["Counts", "LabelFileSink", "LabelStreamSink", "LabelWriter", "WriterFactory"]
 
 
 class LabelWriter(Protocol):
@@ -36,18 +39,28 @@ class LabelWriter(Protocol):
 WriterFactory = Callable[[BinaryIO, SourceInfo, ModelInfo], LabelWriter]
 
 
-class _Counts:
-    """What went through a sink."""
+class Counts:
+    """What went through a sink. Thread rule: one thread at a time."""
 
     def __init__(self) -> None:
         self._records = self._findings = self._not_finite = 0
 
     def add(self, batch: LabelledBatch, found: Findings) -> None:
-        self._records += len(batch.entries)
+        """Count a batch that was written."""
+        self.add_records(len(batch.entries))
+        self.add_findings(found)
+
+    def add_records(self, records: int) -> None:
+        """Count records that were written."""
+        self._records += records
+
+    def add_findings(self, found: Findings) -> None:
+        """Count what was found in them."""
         self._findings += len(found)
         self._not_finite += found.not_finite
 
     def facts(self) -> dict[str, object]:
+        """For ``Sink.facts``."""
         facts: dict[str, object] = {"records": self._records, "findings": self._findings}
         if self._not_finite:
             facts["warnings"] = [
@@ -67,7 +80,7 @@ class LabelFileSink:
         self._name = name
         self._make_writer = writer
         self._overwrite = overwrite
-        self._counts = _Counts()
+        self._counts = Counts()
         self._layout: Layout | None = None
         self._file: PartialFile | None = None
         self._writer: LabelWriter | None = None
@@ -137,10 +150,14 @@ class LabelFileSink:
 
 
 class LabelStreamSink:
-    """Records on standard output as they are made, for pipes. A :class:`vidinfer.stages.Sink`; its thread rule holds.
+    """Records on standard output as they are made, for pipes. A :class:`vidinfer.stages.InterruptibleSink`.
+
+    Several streams may share standard output, each with a sink of its own: lines are whole, whoever writes.
 
     A reader that goes away (``| head``) is no fault: ``on_reader_gone`` is called once, on the writing thread, and
-    what comes after is left out.
+    what comes after is left out. A reader that stops reading makes ``write`` wait, until ``interrupt``.
+
+    Thread rule: as every sink; ``interrupt`` from any.
     """
 
     needs_pictures = False
@@ -151,33 +168,37 @@ class LabelStreamSink:
         name: str,
         writer: WriterFactory,
         *,
-        stream: BinaryIO | None = None,
+        stream: BinaryIO | SharedStream | None = None,
         on_reader_gone: Callable[[], None] | None = None,
     ) -> None:
-        """``stream`` is standard output unless given; it stays open."""
+        """``stream`` is standard output unless given, or what several sinks share; it stays open."""
         self._name = name
         self._make_writer = writer
-        self._stream = sys.stdout.buffer if stream is None else stream
+        stream = sys.stdout.buffer if stream is None else stream
+        self._stream = stream if isinstance(stream, SharedStream) else SharedStream(stream)
         self._on_reader_gone = on_reader_gone
-        self._counts = _Counts()
+        self._counts = Counts()
         self._layout: Layout | None = None
         self._writer: LabelWriter | None = None
+        self._text = BytesIO()
+        self._interrupted = threading.Event()
         self._gone = False
 
     def open(self, source: SourceInfo, model: ModelInfo) -> None:
-        """Begin; nothing is written yet.
+        """Begin; nothing is written yet. May be called again when a stream has another size.
 
         Raises:
             SinkError: a task without a record.
         """
         self._layout = layout_of(source, model)
-        self._writer = self._make_writer(self._stream, source, model)
+        self._writer = self._make_writer(self._text, source, model)
 
     def write(self, batch: LabelledBatch) -> None:
-        """Write the records of ``batch`` and flush them.
+        """Write the records of ``batch`` and flush them; waits for the reader.
 
         Raises:
-            SinkError: the other end of standard output is a full disk or the like.
+            SinkError: the other end of standard output is a full disk or the like, or ``interrupt`` was called. Records
+                may be lost then, and the next write goes on with a new line.
         """
         if self._writer is None or self._layout is None:
             raise SinkError("standard output is written before it is opened")
@@ -186,15 +207,24 @@ class LabelStreamSink:
         found = find(batch, self._layout)
         try:
             self._writer.write(batch, found)
-            self._stream.flush()
+            self._stream.write(self._text.getvalue(), self._interrupted.is_set)
         except BrokenPipeError:
             self._gone = True
             if self._on_reader_gone is not None:
                 self._on_reader_gone()
+        except SinkError:
+            raise
         except OSError as error:
             raise output_error(Path("standard output"), error) from error
         else:
             self._counts.add(batch, found)
+        finally:
+            self._text.seek(0)
+            self._text.truncate()
+
+    def interrupt(self) -> None:
+        """Make a write that waits for its reader raise, and every later one that would wait. Idempotent; any thread."""
+        self._interrupted.set()
 
     def close(self) -> None:
         """End; the stream stays open."""

@@ -19,9 +19,9 @@ from vidinfer.sink.encoder import H264Track
 from vidinfer.sink.timeline import VideoTimeline, start_shift
 from vidinfer.sink.verify import verify
 
-__all__ = ["Mp4File"]
+__all__ = ["CONTAINER", "Mp4File", "claimed_rate", "pixel_aspect"]
 
-_CONTAINER = {
+CONTAINER = {
     # Fragments while it is being written, so that a crash leaves a playable file; an ordinary MP4 once closed.
     "movflags": "hybrid_fragmented+empty_moov+default_base_moof",
     # The edit list carries starts other than 0 and the encoder's delay, so that all times stay exact.
@@ -48,7 +48,7 @@ class Mp4File:
         self.timeline = VideoTimeline(source.time_base, source.rate)
         self.frames = 0
         # Edit lists count in the movie's own unit, so it must be as fine as the track's.
-        options = _CONTAINER | {"movie_timescale": str(self.timeline.time_base.denominator)}
+        options = CONTAINER | {"movie_timescale": str(self.timeline.time_base.denominator)}
         self._output: OutputContainer = av.open(file_url(path), "w", format="mp4", options=options)
         try:
             self._track = H264Track(
@@ -57,8 +57,8 @@ class Mp4File:
                 source.height,
                 codec,
                 time_base=self.timeline.time_base,
-                rate=min(max(source.rate or _USUAL_RATE, _RATES[0]), _RATES[1]),
-                aspect=_pixel_aspect(source),
+                rate=claimed_rate(source),
+                aspect=pixel_aspect(source),
             )
             self._audio = SourceAudio(source.path, self._output)
         except BaseException:
@@ -126,7 +126,12 @@ class Mp4File:
             self._audio.write_until(time - self.timeline.shift)
 
 
-def _pixel_aspect(source: SourceInfo) -> Fraction | None:
+def claimed_rate(source: SourceInfo) -> Fraction:
+    """Frames per second as claimed, where that can be; a hint for encoders."""
+    return min(max(source.rate or _USUAL_RATE, _RATES[0]), _RATES[1])
+
+
+def pixel_aspect(source: SourceInfo) -> Fraction | None:
     """Width over height of one pixel as displayed: a quarter turn swaps the two."""
     text = source.details.get("sample_aspect_ratio")
     if not isinstance(text, str):

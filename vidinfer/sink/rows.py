@@ -84,7 +84,7 @@ def entry_columns(entries: Sequence[Entry], layout: Layout) -> dict[str, list[An
         "time_base": [ratio(entry.at.time_base) for entry in entries],
         "time": [at and at.time for at in frames],
         "outcome": [entry.outcome.value for entry in entries],
-        "reason": [None if entry.reason is None else utf8(entry.reason) for entry in entries],
+        "reason": [_reason(entry) for entry in entries],
         "first_pts": [gap and gap.first_pts for gap in gaps],
         "last_pts": [gap and gap.last_pts for gap in gaps],
         "packets": [gap and gap.packets for gap in gaps],
@@ -98,3 +98,8 @@ def entry_columns(entries: Sequence[Entry], layout: Layout) -> dict[str, list[An
             "clip_padded": [clip and clip.padded for clip in clips],
         }
     return columns
+
+
+def _reason(entry: Entry) -> str | None:
+    reason = entry.reason or (entry.at.reason if isinstance(entry.at, Gap) else None)
+    return None if reason is None else utf8(reason)
