@@ -173,13 +173,16 @@ def _abort(runner: web.AppRunner) -> None:
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise UsageError(f"the preview cannot listen on {host}:{port}: a port is between 0 and 65535")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, _, _, _, address = min(found, key=lambda one: one[0] is not socket.AF_INET)
         return socket.create_server((str(address[0]), port), family=family, backlog=64)
-    except (OSError, OverflowError) as error:
-        number = getattr(error, "errno", None) or 0
-        reason = os.strerror(number) if number > 0 else getattr(error, "strerror", None) or error
+    except OSError as error:
+        reason = error.strerror or error
+        if error.errno is not None and error.errno > 0:  # without what the standard library adds
+            reason = os.strerror(error.errno)
         raise UsageError(
             f"the preview cannot listen on {host}:{port}: {reason}; take another port (0: any free one) or host"
         ) from None
