@@ -40,7 +40,7 @@ HOMES = {
     "safetensors": {"model"},
     "openvino": {"model"},
     "nncf": {"model"},
-    "cv2": {"annotate", "model", "source"},
+    "cv2": {"annotate", "model", "source", "preview"},  # preview: JPEGs for browsers
     "pyarrow": {"sink"},
     "yaml": {"config"},
     "aiohttp": {"preview"},
