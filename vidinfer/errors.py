@@ -7,6 +7,7 @@
      ├── ModelUnavailable               a model or its weights cannot be had                   exit 3
      │    └── BackendUnavailable        a backend is not there, cannot take the model, or is inexact
      ├── SourceError (OSError)          a source cannot be opened, or holds no video           exit 1
+     │    └── SourceRefused             a stream says no (password, no such path): asking again soon is no use
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
      │    └── DeviceLost                what the model ran on is gone: no further batch can work
      ├── SinkError (OSError)            an output cannot be written                            exit 1
@@ -28,6 +29,7 @@ __all__ = [
     "RingAborted",
     "SinkError",
     "SourceError",
+    "SourceRefused",
     "UsageError",
     "VidinferError",
 ]
@@ -57,6 +59,10 @@ class BackendUnavailable(ModelUnavailable):
 
 class SourceError(VidinferError, OSError):
     """A source cannot be opened or holds no video that can be decoded."""
+
+
+class SourceRefused(SourceError):
+    """The other end answered, and said no for a reason that only a person can remove (401, 403, 404)."""
 
 
 class ModelError(VidinferError, RuntimeError):

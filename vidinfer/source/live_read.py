@@ -1,0 +1,122 @@
+"""Packets as they arrive, and the end of them, whatever the other end does."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import NamedTuple, Protocol
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from vidinfer.clock import Clock
+from vidinfer.source.interrupt import Interrupt
+from vidinfer.source.patience import Patience
+
+__all__ = ["SLICE", "Arrived", "LiveReader", "Reader"]
+
+SLICE = 1.8
+"""Seconds after which FFmpeg gives up waiting for a socket: a second is asked for in tenths, and it takes one more."""
+_OVER = 0.2
+"""A wait of ``SLICE`` may end so much later, and a stall be noticed so much sooner."""
+
+
+class Arrived(NamedTuple):
+    """A packet, and when it was read."""
+
+    packet: Packet[VideoStream]
+    received: float
+    """Monotonic seconds."""
+
+
+class Reader(Protocol):
+    """Where packets come from. Iterate once."""
+
+    ended: str
+    """Why there are no more; ``""`` while there may be."""
+
+    def __iter__(self) -> Iterator[Arrived]:
+        """Packets in the order of decoding."""
+        ...
+
+
+class LiveReader:
+    """Reads an open container until it ends, stalls, fails or is interrupted.
+
+    FFmpeg waits for a socket ``SLICE`` seconds at most and then says so; it can be asked again where it keeps no state
+    of the failure (``resumable``: RTSP), so that cameras slower than that can be read and an interrupt is noticed. What
+    it cannot do is be woken.
+
+    Thread rule: iterate (once) on one thread.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        clock: Clock,
+        interrupt: Interrupt,
+        patience: Patience,
+        *,
+        resumable: bool,
+    ) -> None:
+        self._container = container
+        self._stream = stream
+        self._clock = clock
+        self._interrupt = interrupt
+        self._patience = patience
+        self._resumable = resumable
+        self.ended = ""
+        self.packets = 0
+
+    def __iter__(self) -> Generator[Arrived]:
+        """Packets with something in them; ``ended`` says why there are no more."""
+        packets = self._container.demux(self._stream)
+        quiet = 0.0
+        while not self.ended:
+            begun = self._clock.now()
+            packet, failure = self._next(packets)
+            now = self._clock.now()
+            waited = now - begun
+            if self._interrupt.is_set:
+                self.ended = "interrupted"
+            elif packet is None:
+                packets, quiet = self._after(failure, packets, quiet + waited)
+            else:
+                # At the end of a wait FFmpeg gives out what lay there, not knowing whether it was complete.
+                quiet = SLICE if self._resumable and waited >= SLICE else 0.0
+                self._patience.arrived(now - quiet)
+                self.packets += 1
+                yield Arrived(packet, now - quiet)
+                if quiet and quiet + _OVER >= self._patience.limit:
+                    self._stalled(quiet)
+
+    def _next(
+        self, packets: Iterator[Packet[VideoStream]]
+    ) -> tuple[Packet[VideoStream] | None, Exception | None]:
+        try:
+            for packet in packets:
+                if packet.size:
+                    return packet, None
+        except (av.FFmpegError, OSError, EOFError) as error:
+            return None, error
+        return None, None
+
+    def _after(
+        self, failure: Exception | None, packets: Iterator[Packet[VideoStream]], quiet: float
+    ) -> tuple[Iterator[Packet[VideoStream]], float]:
+        """What to go on reading, after a read that gave nothing, and for how long nothing has come."""
+        if isinstance(failure, TimeoutError):
+            if self._resumable and quiet + _OVER < self._patience.limit:
+                return self._container.demux(self._stream), quiet
+            self._stalled(quiet)
+        elif failure is None:
+            self.ended = "closed by the other end"
+        else:
+            self.ended = f"cut off ({getattr(failure, 'strerror', None) or type(failure).__name__})"
+        return packets, quiet
+
+    def _stalled(self, quiet: float) -> None:
+        self.ended = f"stalled: nothing came for {quiet:.1f} s"
