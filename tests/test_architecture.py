@@ -16,7 +16,7 @@ STAGES = ("source", "model", "annotate", "sink")
 LAYERS = [
     {
         *("address", "errors", "clock", "frame", "detections", "arrival", "record"),
-        *("stats", "stages", "latency", "status"),
+        *("stats", "stages", "latency", "memory", "status"),
     },
     {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
     {"service", "tuned", "scheduling"},
@@ -27,7 +27,7 @@ LAYERS = [
     {"alone"},
     {"build", "describe"},
     {"ondemand"},
-    {"run", "tune"},
+    {"run", "run_live", "tune"},
     {"api"},
     {"cli"},
 ]

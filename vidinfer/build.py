@@ -55,8 +55,8 @@ CACHE = Path("~/.cache/vidinfer")
 """For what was measured on this machine."""
 
 
-def sampling_of(config: RunConfig) -> Sampling:
-    """The part of the configuration that chooses frames."""
+def sampling_of(config: RunConfig, *, live: bool = False) -> Sampling:
+    """The part of the configuration that chooses frames; ``live``: but for what is measured on our own clock."""
     return Sampling(
         every=config.every,
         fps=config.fps,
@@ -64,7 +64,7 @@ def sampling_of(config: RunConfig) -> Sampling:
         start=config.start,
         end=config.end,
         max_frames=config.max_frames,
-        duration=config.duration,
+        duration=None if live else config.duration,
     )
 
 
@@ -88,6 +88,7 @@ def open_model(config: RunConfig, plan: ThreadPlan, *, progress: bool = False) -
         labels_file=config.labels_file,
         clip_stride=config.clip_stride,
         threads=plan.model,
+        side_by_side=1 if config.live else None,
         allow_inexact=config.allow_inexact,
         cache=config.cache or CACHE.expanduser(),
         progress=progress,

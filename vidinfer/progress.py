@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,8 +11,9 @@ from vidinfer.clock import Clock
 from vidinfer.errors import Interrupted
 from vidinfer.frame import SourceInfo
 from vidinfer.report import SourceReport
+from vidinfer.status import LiveStatus
 
-__all__ = ["InterruptibleClock", "Observer", "SilentObserver", "StopSignal"]
+__all__ = ["InterruptibleClock", "LiveObserver", "Observer", "SilentObserver", "StopSignal"]
 
 
 class Observer(Protocol):
@@ -35,6 +36,22 @@ class Observer(Protocol):
         ...
 
 
+class LiveObserver(Protocol):
+    """Told how a live run gets on, on one thread at a time."""
+
+    def live_started(self, streams: Sequence[str], url: str | None) -> None:
+        """The streams by name, and the address of the preview page if there is one."""
+        ...
+
+    def status(self, status: LiveStatus) -> None:
+        """How things stand, about twice a second."""
+        ...
+
+    def source_finished(self, report: SourceReport) -> None:
+        """One stream, at the end."""
+        ...
+
+
 class SilentObserver:
     """Watches and says nothing."""
 
@@ -45,6 +62,12 @@ class SilentObserver:
         """Nothing."""
 
     def source_finished(self, report: SourceReport) -> None:
+        """Nothing."""
+
+    def live_started(self, streams: Sequence[str], url: str | None) -> None:
+        """Nothing."""
+
+    def status(self, status: LiveStatus) -> None:
         """Nothing."""
 
     def warning(self, text: str) -> None:

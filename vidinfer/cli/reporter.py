@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,7 @@ from vidinfer.config import RunConfig
 from vidinfer.frame import SourceInfo
 from vidinfer.progress import Observer
 from vidinfer.report import RunReport, SourceReport
+from vidinfer.status import LiveStatus, StreamState
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["BarReporter", "JsonReporter", "LineReporter", "Reporter", "expected_frames"]
 
 
+STATUS_EVERY = 5.0
+"""Seconds."""
 _BAR = "{desc}  {percentage:3.0f}% {bar:30} {n_fmt}/{total_fmt} frames  {rate_noinv_fmt}  {remaining} left"
 _BAR_WITHOUT_END = "{desc}  {n_fmt} frames  {rate_noinv_fmt}  {elapsed}"
 
@@ -162,6 +166,7 @@ class JsonReporter:
         self._source = ""
         self._frames = 0
         self._told_at = 0.0
+        self._states: list[StreamState] = []
 
     def loading(self, model: str) -> None:
         """``loading``."""
@@ -179,6 +184,33 @@ class JsonReporter:
             width=info.width,
             height=info.height,
             frames_claimed=info.frames_claimed,
+        )
+
+    def live_started(self, streams: Sequence[str], url: str | None) -> None:
+        """``live_started``."""
+        self.started = True
+        self._tell("live_started", streams=list(streams), preview=url)
+
+    def status(self, status: LiveStatus) -> None:
+        """``status``, every five seconds, and when a stream changes its state."""
+        states = [stream.state for stream in status.streams]
+        if states == self._states and status.uptime - self._told_at < STATUS_EVERY:
+            return
+        self._states, self._told_at = states, status.uptime
+        streams = [
+            {
+                "source": stream.name,
+                "state": stream.state.value,
+                "epoch": stream.epoch,
+                "frames": stream.ledger.as_dict(),
+                "latency_ms": {stage: p.as_dict() for stage, p in stream.latency.items()},
+                "error": stream.error or None,
+                "flags": list(stream.flags),
+            }
+            for stream in status.streams
+        ]
+        self._tell(
+            "status", uptime=round(status.uptime, 1), streams=streams, memory_bytes=status.memory_bytes
         )
 
     def advanced(self, frames: int) -> None:

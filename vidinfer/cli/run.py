@@ -14,7 +14,8 @@ from vidinfer.config import OPTIONS, RunConfig, read_file
 from vidinfer.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from vidinfer.cli.reporter import Reporter
+    from vidinfer.cli.live import LiveLines
+    from vidinfer.cli.reporter import JsonReporter, Reporter
     from vidinfer.report import RunReport
 
 __all__ = ["read_config", "run", "run_parser"]
@@ -89,6 +90,8 @@ def run(arguments: Sequence[str]) -> int:
         The exit status.
     """
     config = read_config(arguments)
+    if config.live:
+        return _run_live(config, arguments)
     config.require_offline()
     from vidinfer.cli.signals import stop_on_signals
     from vidinfer.progress import StopSignal
@@ -105,6 +108,37 @@ def run(arguments: Sequence[str]) -> int:
             reporter.close()
     reporter.finished(report)
     return _exit_status(report, signalled=reporter.signalled)
+
+
+def _run_live(config: RunConfig, arguments: Sequence[str]) -> int:
+    config.require_live()
+    from vidinfer.cli.signals import stop_on_signals
+    from vidinfer.progress import StopSignal
+
+    stop = StopSignal()
+    reporter = _live_reporter(config)
+    with stop_on_signals(stop, reporter):
+        reporter.loading(config.model)
+        try:
+            from vidinfer.run_live import run_live  # loads torch and FFmpeg
+
+            report = run_live(config, observer=reporter, stop=stop, command=["vidinfer", *arguments])
+        finally:
+            reporter.close()
+    reporter.finished(report)
+    return _exit_status(report, signalled=reporter.signalled)
+
+
+def _live_reporter(config: RunConfig) -> JsonReporter | LiveLines:
+    from vidinfer.cli.live import LiveLines, LiveTable
+    from vidinfer.cli.reporter import JsonReporter
+    from vidinfer.clock import MonotonicClock
+
+    if config.log_json:
+        return JsonReporter(MonotonicClock())
+    if sys.stderr.isatty() and not (config.quiet or config.no_progress):
+        return LiveTable(config)
+    return LiveLines(config)
 
 
 def _reporter(config: RunConfig) -> Reporter:

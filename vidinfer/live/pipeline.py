@@ -72,16 +72,16 @@ class LivePipeline:
         clock: Clock,
         *,
         latency_slo: float | None = None,
-        on_labels: Callable[[int], None] | None = None,
+        drained: Callable[[], None] | None = None,
     ) -> None:
-        """``latency_slo``: seconds; ``on_labels(n)``: called on the infer thread after each batch of n labels."""
+        """``latency_slo``: seconds; ``drained()``: called on the infer thread when nothing more will leave."""
         self._streams = streams
         self._lobby = lobby
         self._model = model
         self._readiness = readiness
         self._clock = clock
         self._slo = latency_slo
-        self._on_labels = on_labels
+        self._drained = drained
         self._failed_in_a_row = 0
         self._lock = threading.Lock()
         self._running = len(streams)
@@ -132,6 +132,8 @@ class LivePipeline:
             self._deliver(batch, results, now)
             if not isinstance(results, str):
                 self._readiness.after(batch)
+        if self._drained is not None:
+            self._drained()
 
     def _results(self, batch: Batch) -> Results | str:
         """The model's, or why there are none."""
@@ -157,16 +159,13 @@ class LivePipeline:
         return results
 
     def _deliver(self, batch: Batch, results: Results | str, labelled: float | None = None) -> None:
-        now, count = self._clock.now(), 0
+        now = self._clock.now()
         for number, entries in batch.entries.items():
             stream = self._streams[number]
             mine = self._of_stream(entries, results, labelled)
             stream.tally.leave(mine.entries, now, self._slo)
             for outlet in stream.outlets:
                 outlet.put(mine)
-            count += mine.results.frames
-        if self._on_labels is not None and count:
-            self._on_labels(count)
 
     def _of_stream(
         self, entries: list[Entry], results: Results | str, labelled: float | None

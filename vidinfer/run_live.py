@@ -1,0 +1,325 @@
+"""A live run: every stream from its address to its outputs, one model for all, until it is told to end."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal, cast
+
+from vidinfer.address import host_of, is_live, named, shown, stream_names
+from vidinfer.annotate import DrawingAnnotator
+from vidinfer.build import check_outputs, open_model, sampling_of
+from vidinfer.clock import Clock, MonotonicClock, unix_now, utc_now
+from vidinfer.config import RunConfig
+from vidinfer.describe import describe_model, versions
+from vidinfer.errors import VidinferError
+from vidinfer.frame import SourceInfo
+from vidinfer.live.board import Board, Shown
+from vidinfer.live.build import label_outlets, video_outlet
+from vidinfer.live.camera import Camera, Wanted
+from vidinfer.live.connection import Connection, HostGate
+from vidinfer.live.lobby import Lobby
+from vidinfer.live.outlet import Outlet
+from vidinfer.live.pipeline import LivePipeline, Outward, Stream
+from vidinfer.live.readiness import Readiness
+from vidinfer.live.tally import BatchTally, StreamTally, percentiles_of
+from vidinfer.memory import resident_bytes
+from vidinfer.outputs import check_writable
+from vidinfer.plan import ThreadPlan, thread_plan
+from vidinfer.preview import PictureFeed, Preview
+from vidinfer.progress import LiveObserver, StopSignal
+from vidinfer.record import LabelledBatch
+from vidinfer.report import RunReport, SourceReport, Status
+from vidinfer.sampling import Sampler
+from vidinfer.scheduling import Scheduler, ServiceTimes, Settings
+from vidinfer.sink import write_report
+from vidinfer.source.interrupt import Interrupt
+from vidinfer.source.live import open_live
+from vidinfer.stages import LiveSource, Model
+from vidinfer.workers import Workers
+
+__all__ = ["run_live"]
+
+BATCH_SIZE = 8
+"""Most frames in a batch, where nobody says; and no more than two of each stream."""
+CLOSING = 1.0
+"""Seconds that the outlets have to write what is left."""
+LOOKING = 0.5
+"""Seconds from one status to the next."""
+
+
+def run_live(
+    config: RunConfig, *, observer: LiveObserver, stop: StopSignal, command: Sequence[str] = ()
+) -> RunReport:
+    """Label the streams of the configuration until they end or ``stop``.
+
+    A stream that cannot be reached is tried again and again, and harms no other.
+
+    Raises:
+        UsageError: options that make no sense.
+        ModelUnavailable: no model, or no weights.
+        SinkError: the output folder cannot be written.
+        ModelError: the model failed for good.
+    """
+    config.require_live()
+    if config.label_files or config.video:
+        check_writable(config.out)
+    plan, clock = thread_plan(), MonotonicClock()
+    model = open_model(config, plan, progress=True)
+    try:
+        check_outputs(config, model.info)
+        return _LiveRun(config, model, plan, clock, observer, stop, tuple(command)).run()
+    finally:
+        model.close()
+
+
+@dataclass(slots=True)
+class _Made:
+    """A stream and all that belongs to it."""
+
+    name: str
+    address: str
+    tally: StreamTally
+    camera: Camera
+    outlets: list[Outlet]
+
+
+@dataclass(slots=True)
+class _LiveRun:
+    config: RunConfig
+    model: Model
+    plan: ThreadPlan
+    clock: Clock
+    observer: LiveObserver
+    stop: StopSignal
+    command: tuple[str, ...]
+    streams: list[_Made] = field(default_factory=list)
+    began: float = 0.0
+    started: str = ""
+
+    def run(self) -> RunReport:
+        self.began, self.started = self.clock.now(), utc_now()
+        names = stream_names(self.config.sources)
+        settings = self._settings(len(names))
+        scheduler = Scheduler(settings, ServiceTimes())
+        lobby = Lobby(
+            scheduler,
+            self.clock,
+            self.model.allocate,
+            max_batch_size=settings.max_batch_size,
+            max_queue_size=settings.queue_size,
+        )
+        feed = None
+        if self.config.preview is not None:
+            feed = PictureFeed(len(names), DrawingAnnotator, self.clock)
+        self._make_streams(names, lobby, feed)
+        readiness = Readiness(self.model, self.clock, settings.max_batch_size, lobby.learn)
+        pipeline = LivePipeline(
+            [
+                Stream(one.camera, _outward(i, one.outlets, feed), one.tally)
+                for i, one in enumerate(self.streams)
+            ],
+            lobby,
+            self.model,
+            readiness,
+            self.clock,
+            latency_slo=settings.latency_slo,
+            drained=self._close_outlets,
+        )
+        board = Board(
+            [Shown(one.name, shown(one.address), one.camera, one.tally, one.outlets) for one in self.streams],
+            lambda: self.model.info,
+            pipeline.batches,
+            self.clock,
+            settings.latency_slo,
+            lobby.line,
+            resident_bytes,
+        )
+        self._run(pipeline, board, feed)
+        return self._report(pipeline.batches)
+
+    def _run(self, pipeline: LivePipeline, board: Board, feed: PictureFeed | None) -> None:
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(LOOKING):
+                self.observer.status(board.status())
+
+        with ExitStack() as block:
+            block.callback(self._close_outlets)  # also where the pipeline failed
+            url = None if feed is None else block.enter_context(self._preview(board, feed)).url
+            self.observer.live_started([one.name for one in self.streams], url)
+            workers = block.enter_context(Workers(on_failure=pipeline.abort))
+            block.callback(over.set)
+            workers.start("status", watch)
+            with self.stop.watched(pipeline.stop, pipeline.abort):
+                pipeline.run()
+
+    def _preview(self, board: Board, feed: PictureFeed) -> Preview:
+        assert self.config.preview is not None
+        host, port = self.config.preview
+        return Preview(board.status, feed, host=host, port=port, token=self.config.preview_token)
+
+    def _settings(self, streams: int) -> Settings:
+        config = self.config
+        delay = config.max_queue_delay
+        if delay is None:
+            delay = 0.0 if streams == 1 else 10.0
+        size = config.max_batch_size or min(BATCH_SIZE, 2 * streams)
+        slo = None if config.latency_slo is None else config.latency_slo / 1000
+        return Settings(config.policy, size, delay / 1000, slo)
+
+    def _make_streams(self, names: Sequence[str], lobby: Lobby, feed: PictureFeed | None) -> None:
+        gate = HostGate()
+        until = None if self.config.duration is None else self.began + float(self.config.duration)
+        outs = label_outlets(self.config, names, self.clock, self.stop.request)
+        for number, (given, name) in enumerate(zip(self.config.sources, names, strict=True)):
+            address, tally = named(given).address, StreamTally()
+            outlets = [*outs[number], *video_outlet(self.config, name, self.plan, self.clock)]
+            wanted = Wanted(
+                address,
+                partial(self._connect, address, name),
+                host_of(address),
+                Sampler(sampling_of(self.config, live=True)),
+                until,
+                once=not is_live(address) and not self.config.loop,
+                keep_pictures=self.config.video or feed is not None,
+            )
+            camera = Camera(
+                number,
+                wanted,
+                self.model,
+                lobby,
+                tally,
+                Connection(self.clock.now(), random.random),
+                gate,
+                self.clock,
+                unix_now,
+                partial(self._connected, number, outlets, feed),
+            )
+            self.streams.append(_Made(name, address, tally, camera, outlets))
+
+    def _connect(self, address: str, name: str, interrupt: Interrupt, first_index: int) -> LiveSource:
+        return open_live(
+            address,
+            name=name,
+            clock=self.clock,
+            interrupt=interrupt,
+            first_index=first_index,
+            transport=cast(Literal["tcp", "udp"], self.config.transport),
+            loop=self.config.loop,
+        )
+
+    def _connected(
+        self, number: int, outlets: Sequence[Outlet], feed: PictureFeed | None, info: SourceInfo
+    ) -> None:
+        for outlet in outlets:
+            outlet.open(info, self.model.info)
+        if feed is not None:
+            feed.connected(number, info, self.model.info)
+
+    def _close_outlets(self) -> None:
+        """All at once in the same time, which is why the later ones are given what the first ones left."""
+        until = self.clock.now() + CLOSING
+        for stream in self.streams:
+            for outlet in stream.outlets:
+                outlet.close(max(0.0, until - self.clock.now()))
+
+    def _report(self, batches: BatchTally) -> RunReport:
+        seconds = self.clock.now() - self.began
+        together = percentiles_of([one.tally.ever() for one in self.streams])
+        common: dict[str, object] = {
+            "mode": "live",
+            "started": self.started,
+            "command": _without_secrets(self.command),
+            "versions": versions(),
+            "model": describe_model(self.model.info),
+            "latency_ms_of_all_streams": {stage: p.as_dict() for stage, p in together.items()},
+            "latency_slo_ms": self.config.latency_slo,
+            "batches": {"sizes": batches.sizes(), "closed_by": batches.closed_by()},
+            "threads": {"cores": self.plan.cores, "model": self.plan.model},
+        }
+        reports = tuple(self._stream_report(one, common, seconds) for one in self.streams)
+        for report in reports:
+            self.observer.source_finished(report)
+        return RunReport(reports, seconds)
+
+    def _stream_report(self, one: _Made, common: dict[str, object], seconds: float) -> SourceReport:
+        one.tally.ledger.settle("interrupted" if self.stop.requested else "given_up")
+        ledger, view = one.tally.ledger.snapshot(), one.camera.view()
+        status: Status = "complete"
+        error = None
+        if self.stop.requested:
+            status = "interrupted"
+        elif view.epoch == 0:
+            status, error = "failed", view.error or "never connected"
+        elif ledger.corrupt or ledger.failed or ledger.gaps:
+            status = "damaged"
+        latency = {stage: p.as_dict() for stage, p in percentiles_of([one.tally.ever()]).items()}
+        details = {
+            **common,
+            "source": {"name": one.name, "address": shown(one.address), **one.camera.facts()},
+            "timings": {"seconds": round(seconds, 3)},
+            "latency_ms": latency,
+            "over_slo": one.tally.over_slo,
+            "sinks": [{"name": outlet.status().name, **outlet.facts()} for outlet in one.outlets],
+        }
+        report = SourceReport(
+            one.name, status, error, ledger, seconds, warnings=_losses(one), details=details
+        )
+        if self.config.label_files or self.config.video:
+            return self._written(report, self.config.out / f"{one.name}.run.json")
+        return report
+
+    @staticmethod
+    def _written(report: SourceReport, path: Path) -> SourceReport:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_report(path, report.as_dict(), overwrite=True)
+        except (VidinferError, OSError) as error:
+            return SourceReport(
+                report.source, "failed", " ".join(str(error).split()), report.ledger, report.seconds
+            )
+        return report
+
+
+def _losses(one: _Made) -> tuple[str, ...]:
+    found = [outlet.status() for outlet in one.outlets]
+    return tuple(
+        f"{status.name}: {status.dropped} records left out{f' ({status.error})' if status.error else ''}"
+        for status in found
+        if status.dropped or status.error
+    )
+
+
+def _without_secrets(command: Sequence[str]) -> list[str]:
+    words = [shown(word) for word in command]
+    for i, word in enumerate(words):
+        if word.startswith("--preview-token="):
+            words[i] = "--preview-token=…"
+        elif i and words[i - 1] == "--preview-token":
+            words[i] = "…"
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class _Shows:
+    """The preview as something that takes what leaves a stream: the newest picture of each batch."""
+
+    number: int
+    feed: PictureFeed
+
+    def put(self, batch: LabelledBatch) -> None:
+        for entry in reversed(batch.entries):
+            if entry.picture is not None:
+                self.feed.show(self.number, entry.picture, entry, batch.results)
+                return
+
+
+def _outward(number: int, outlets: Sequence[Outlet], feed: PictureFeed | None) -> list[Outward]:
+    return [*outlets, *([] if feed is None else [_Shows(number, feed)])]
