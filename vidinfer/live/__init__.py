@@ -1,0 +1,1 @@
+"""Live streams: connections that come and go, and what is decided about them."""
