@@ -7,7 +7,8 @@
      ├── ModelUnavailable               a model or its weights cannot be had                   exit 3
      │    └── BackendUnavailable        a backend is not there, cannot take the model, or is inexact
      ├── SourceError (OSError)          a source cannot be opened, or holds no video           exit 1
-     │    └── SourceRefused             a stream says no (password, no such path): asking again soon is no use
+     │    ├── SourceRefused             a stream says no (password, no such path): asking again soon is no use
+     │    └── SourceUnreachable         nobody answers at a stream's address
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
      │    └── DeviceLost                what the model ran on is gone: no further batch can work
      ├── SinkError (OSError)            an output cannot be written                            exit 1
@@ -30,6 +31,7 @@ __all__ = [
     "SinkError",
     "SourceError",
     "SourceRefused",
+    "SourceUnreachable",
     "UsageError",
     "VidinferError",
 ]
@@ -63,6 +65,10 @@ class SourceError(VidinferError, OSError):
 
 class SourceRefused(SourceError):
     """The other end answered, and said no for a reason that only a person can remove (401, 403, 404)."""
+
+
+class SourceUnreachable(SourceError):
+    """Nobody answers where a stream should be: switched off, unplugged, or another address."""
 
 
 class ModelError(VidinferError, RuntimeError):

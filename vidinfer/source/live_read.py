@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import NamedTuple, Protocol
 
@@ -37,6 +38,11 @@ class Reader(Protocol):
     ended: str
     """Why there are no more; ``""`` while there may be."""
 
+    @property
+    def waiting(self) -> float | None:
+        """Share of the time that went into waiting for packets lately."""
+        ...
+
     def __iter__(self) -> Iterator[Arrived]:
         """Packets in the order of decoding."""
         ...
@@ -69,7 +75,17 @@ class LiveReader:
         self._patience = patience
         self._resumable = resumable
         self.ended = ""
-        self.packets = 0
+        self._waits: deque[tuple[float, float]] = deque(maxlen=64)
+
+    @property
+    def waiting(self) -> float | None:
+        """Share of the time that went into waiting for the other end, over the last 64 packets: 0 means that there was
+        always something to read, so that we are what is slow.
+        """
+        if len(self._waits) < 2:
+            return None
+        span = self._waits[-1][0] - self._waits[0][0]
+        return min(1.0, sum(waited for _, waited in list(self._waits)[1:]) / span) if span > 0 else 0.0
 
     def __iter__(self) -> Generator[Arrived]:
         """Packets with something in them; ``ended`` says why there are no more."""
@@ -88,7 +104,7 @@ class LiveReader:
                 # At the end of a wait FFmpeg gives out what lay there, not knowing whether it was complete.
                 quiet = SLICE if self._resumable and waited >= SLICE else 0.0
                 self._patience.arrived(now - quiet)
-                self.packets += 1
+                self._waits.append((now, waited))
                 yield Arrived(packet, now - quiet)
                 if quiet and quiet + _OVER >= self._patience.limit:
                     self._stalled(quiet)

@@ -117,6 +117,7 @@ class LiveStream:
         decoder = self._decoder
         return self._found.as_dict() | {
             "ended": self._ended or self._opened.reader.ended,
+            "waiting": self._opened.reader.waiting,
             "gaps": self._gaps,
             "packets_before_keyframe": decoder.before_key,
             "packets_refused": decoder.refused,

@@ -55,6 +55,8 @@ class PacedReader:
         self._due: tuple[float, int] | None = None
         """A moment, and the time that belongs to it."""
         self.ended = ""
+        self.waiting: float | None = None
+        """Not told: a recording is never slow."""
 
     def __iter__(self) -> Generator[Arrived]:
         """Packets, with ``pts`` and ``dts`` that go on from round to round."""

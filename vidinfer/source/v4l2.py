@@ -8,7 +8,7 @@ import select
 from collections.abc import Generator
 from pathlib import Path
 
-from vidinfer.errors import SourceError, SourceRefused
+from vidinfer.errors import SourceError, SourceRefused, SourceUnreachable
 from vidinfer.source.live_address import LiveAddress
 from vidinfer.source.live_read import Arrived, LiveReader
 
@@ -30,7 +30,7 @@ def check_camera(address: LiveAddress) -> None:
     except FileNotFoundError:
         there = sorted(str(path) for path in Path("/dev").glob("video*"))
         found = f"there are {', '.join(there)}" if there else "there is none at all"
-        raise SourceError(f"{address.shown}: no camera at {address.url}; {found}; plug it in") from None
+        raise SourceUnreachable(f"{address.shown}: no camera at {address.url}; {found}; plug it in") from None
     except PermissionError:
         raise SourceRefused(
             f"{address.shown}: no permission for {address.url}; add yourself to the group 'video'"

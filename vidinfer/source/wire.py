@@ -6,13 +6,15 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from vidinfer.errors import SourceError
+from vidinfer.errors import SourceUnreachable
 from vidinfer.source.interrupt import Interrupt
-from vidinfer.source.live_address import LiveAddress
+from vidinfer.source.live_address import Kind, LiveAddress
 
-__all__ = ["connected", "tls_context"]
+__all__ = ["answers", "connected", "tls_context"]
 
 
 @contextmanager
@@ -29,7 +31,7 @@ def connected(
         verify: the certificate of the other end must be good.
 
     Raises:
-        SourceError: nobody there, or nobody who can be talked to.
+        SourceUnreachable: nobody there, or nobody who can be talked to.
     """
     last: Exception | None = None
     for family, target in _targets(address):
@@ -48,7 +50,23 @@ def connected(
             with wire:
                 yield wire
             return
-    raise SourceError(f"{address.shown}: {_why(last, timeout, interrupt)}") from None
+    raise SourceUnreachable(f"{address.shown}: {_why(last, timeout, interrupt)}") from None
+
+
+def answers(address: LiveAddress, interrupt: Interrupt, timeout: float) -> bool:
+    """Whether it is worth asking: somebody takes connections there, or the device exists. ``timeout`` in seconds.
+
+    Cheap enough to be asked every few seconds while waiting for a camera to come back.
+    """
+    if address.kind in (Kind.CAMERA, Kind.FILE):
+        return Path(address.url).exists()
+    if address.kind is Kind.UDP:
+        return True
+    try:
+        with connected(replace(address, tls=False), interrupt, timeout, verify=False):
+            return True
+    except SourceUnreachable:
+        return False
 
 
 def tls_context(*, verify: bool) -> ssl.SSLContext:
@@ -64,7 +82,7 @@ def _targets(address: LiveAddress) -> list[tuple[int, tuple[object, ...]]]:
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise SourceError(f"{address.shown}: no such host; check the name and the network") from None
+        raise SourceUnreachable(f"{address.shown}: no such host; check the name and the network") from None
     return [(family, target) for family, _, _, _, target in found]
 
 
