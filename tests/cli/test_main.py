@@ -82,8 +82,10 @@ def test_python_dash_m_is_the_same_program() -> None:
         (["a.mp4", "--labels", "xml"], "--labels xml: expected jsonl, csv, parquet"),
         (["a.mp4", "--labels", "none"], "there is nothing to write"),
         (["a.mp4", "--overwrite", "--resume"], "overwrite and resume contradict each other"),
-        (["a.mp4", "--mode", "live"], "mode live: live streams are not part of this version"),
-        (["camera:0"], "source camera:0: live streams are not part of this version"),
+        (["a.mp4", "--mode", "live", "--overwrite"], "overwrite: for files that are not played live"),
+        (["a.mp4", "camera:0"], "source a.mp4: a file among streams; give --mode live"),
+        (["a.mp4", "--latency-slo", "100"], "latency-slo: for live streams only"),
+        (["camera:0", "--preview", "x"], "--preview x: expected HOST:PORT or PORT"),
         (["a.mp4", "--config", "missing.yaml"], "cannot read configuration missing.yaml: No such file"),
         (["probe"], "no SOURCE given"),
         (["probe", "--jsn", "a.mp4"], "no such option: --jsn; did you mean --json?"),
@@ -109,16 +111,16 @@ def test_mistakes_are_one_line_and_status_2(
 
 
 def test_verbose_shows_where(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["a.mp4", "--mode", "live", "-v"]) == 2
+    assert main(["a.mp4", "--mode", "live", "--resume", "-v"]) == 2
     err = capfd.readouterr().err
     assert "Traceback" in err
-    assert err.splitlines()[-1].startswith("vidinfer: mode live")
+    assert err.splitlines()[-1].startswith("vidinfer: resume: for files")
 
 
 def test_errors_as_json(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["a.mp4", "--mode", "live", "--log-json"]) == 2
+    assert main(["a.mp4", "--mode", "live", "--resume", "--log-json"]) == 2
     err = capfd.readouterr().err
-    assert err.startswith('{"event": "error", "text": "mode live')
+    assert err.startswith('{"event": "error", "text": "resume: for files')
     assert err.count("\n") == 1
 
 

@@ -118,7 +118,7 @@ def test_ctrl_c_is_status_130(
         (["--plot", "curves.gif"], 2, "--plot curves.gif: expected a name that ends in .png or .html"),
         (["--plot", "nowhere/curves.png"], 2, "--plot nowhere/curves.png: cannot be written there"),
         (["--plot", "folder.png"], 2, "--plot folder.png: that is a folder"),
-        (["camera:0"], 2, "source camera:0: live streams are not part of this version"),
+        (["camera:0"], 2, "source camera:0: this is for files"),
         (["--quik"], 2, "no such option: --quik; did you mean --quick?"),
         (["folder"], 2, "tune takes one file, but 'folder' names 2"),
     ],

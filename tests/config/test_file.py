@@ -27,18 +27,21 @@ def test_shipped_files_are_valid_and_every_line_is_commented(path: Path) -> None
 
 
 def test_the_offline_file_shows_every_option_that_concerns_files() -> None:
-    elsewhere = {"max_queue_delay", "latency_slo", "weights"} | {
-        name for name, option in OPTIONS.items() if option.group == "messages"
+    elsewhere = {"weights"} | {
+        name for name, option in OPTIONS.items() if option.group in ("messages", "live")
     }
     assert set(OPTIONS) - set(read_file(CONFIGS / "offline.yaml")) <= elsewhere
     RunConfig(**read_file(CONFIGS / "offline.yaml")).require_offline()
 
 
-def test_the_live_file_is_read_and_then_refused() -> None:
-    config = RunConfig(**read_file(CONFIGS / "live.yaml"))
-    assert (config.mode, config.latency_slo, config.max_queue_delay) == ("live", 100, 10)
-    with pytest.raises(UsageError, match="not part of this version"):
-        config.require_offline()
+def test_the_live_file_shows_every_option_that_concerns_streams() -> None:
+    given = read_file(CONFIGS / "live.yaml")
+    assert {name for name, option in OPTIONS.items() if option.group == "live"} - set(given) <= {
+        "preview_token"
+    }
+    config = RunConfig(**given)
+    assert (config.live, config.latency_slo, config.max_queue_delay) == (True, 100, 10)
+    config.require_live()
 
 
 def test_values_are_read_as_they_stand(tmp_path: Path) -> None:

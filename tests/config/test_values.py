@@ -132,12 +132,42 @@ def test_labels_for_files_and_for_standard_output() -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{"mode": "live"}, {"latency_slo": 50}, {"max_queue_delay": "5"}, {"sources": ["a.mp4", "camera:0"]},
-     {"sources": ["RTSP://x/y"]}, {"sources": ["/dev/video0"]}],
+    ("options", "told"),
+    [({"mode": "live"}, "mode live: this is for files"), ({"latency_slo": 50}, "latency-slo: for live streams only"),
+     ({"max_queue_delay": "5"}, "max-queue-delay: for live"), ({"preview": "8080"}, "preview: for live"),
+     ({"sources": ["a.mp4", "camera:0"]}, "source camera:0: this is for files"),
+     ({"sources": ["RTSP://u:p@x/y"]}, "source RTSP://…@x/y"), ({"sources": ["/dev/video0"]}, "source /dev/video0")],
 )  # fmt: skip
-def test_live_options_are_read_and_then_refused(options: dict[str, object]) -> None:
+def test_what_only_live_streams_have_is_read_and_refused_for_files(
+    options: dict[str, object], told: str
+) -> None:
     config = RunConfig(**options)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="live streams are not part of this version"):
+    with pytest.raises(UsageError, match=told):
         config.require_offline()
     RunConfig(sources=("http.mp4", "camera:x", "dev/video0")).require_offline()
+
+
+@pytest.mark.parametrize(
+    ("sources", "mode", "live"),
+    [(("a.mp4",), "auto", False), (("a.mp4",), "live", True), (("rtsp://x/y",), "auto", True),
+     (("front=rtsp://x/y",), "auto", True), (("camera:1",), "auto", True), (("http://x/a.m3u8",), "auto", True),
+     (("rtsp://x/y",), "offline", False)],
+)  # fmt: skip
+def test_streams_are_live_and_files_are_not(sources: tuple[str, ...], mode: str, live: bool) -> None:
+    assert RunConfig(sources=sources, mode=mode).live is live
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [("8080", ("127.0.0.1", 8080)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("[::1]:0", ("::1", 0)), ("cam.lan:9", ("cam.lan", 9))],
+)  # fmt: skip
+def test_where_to_listen(text: str, where: tuple[str, int]) -> None:
+    config = RunConfig(preview=text)  # type: ignore[arg-type]
+    assert config.preview == where
+    assert RunConfig(preview=where).preview == where
+
+
+@pytest.mark.parametrize("text", ["", "x", "1:2:3", "host:", "host:70000", "::1:80"])
+def test_where_nobody_can_listen(text: str) -> None:
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        RunConfig(preview=text)  # type: ignore[arg-type]
