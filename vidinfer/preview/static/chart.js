@@ -14,8 +14,8 @@ function ceiling(value) {
 
 export class Chart {
   // format(value) -> text; whole: ticks are whole numbers
-  constructor(parent, title, { format, unit = "", whole = false }) {
-    Object.assign(this, { title, format, unit, whole, series: [], limit: null, now: 0, cursor: null });
+  constructor(parent, title, { format, whole = false }) {
+    Object.assign(this, { title, format, whole, series: [], limit: null, now: 0, cursor: null });
     const figure = document.createElement("figure");
     figure.className = "chart";
     this.caption = figure.appendChild(document.createElement("figcaption"));
@@ -44,7 +44,7 @@ export class Chart {
   }
 
   text(value) {
-    return value == null ? "–" : `${this.format(value)}${this.unit}`;
+    return value == null ? "–" : this.format(value);
   }
 
   point(x) {
@@ -116,7 +116,8 @@ export class Chart {
     pen.textBaseline = "alphabetic";
     for (let ago = 0; ago <= SPAN; ago += 60) {
       pen.textAlign = ago ? (ago === SPAN ? "left" : "center") : "right";
-      pen.fillText(ago ? `−${ago / 60}${ago === SPAN ? " min" : ""}` : "now", x(this.now - ago), height - 3);
+      const unit = ago === SPAN && width > 320 ? " min" : "";
+      pen.fillText(ago ? `−${ago / 60}${unit}` : "now", x(this.now - ago), height - 3);
     }
   }
 
@@ -151,6 +152,9 @@ export class Chart {
     pen.lineTo(width - RIGHT, at);
     pen.stroke();
     pen.setLineDash([]);
+    pen.fillStyle = css("--limit");
+    pen.textAlign = "right";
+    pen.fillText(`${this.limit.name} ${this.text(this.limit.value)}`, width - RIGHT, at < 20 ? at + 12 : at - 4);
   }
 
   legend() {
@@ -158,7 +162,6 @@ export class Chart {
     title.textContent = this.title;
     if (this.cursor != null) title.textContent += `, ${Math.round(this.cursor)} s ago`;
     const keys = this.series.map((one) => [one.name, one.colour, this.at(one.points)]);
-    if (this.limit) keys.push([this.limit.name, "--limit", this.limit.value]);
     this.caption.replaceChildren(title, ...keys.map(([name, colour, value]) => {
       const key = document.createElement("span"), swatch = document.createElement("i"), text = document.createElement("span");
       key.className = "key";

@@ -10,11 +10,10 @@ const OTHERS = ["--c4", "--c5", "--c1", "--c0"];
 
 export class Charts {
   constructor(parent, { batches }) {
-    const options = (unit) => ({ format: rate, unit });
-    this.rates = new Chart(parent, "Rate", options("/s"));
-    this.latency = new Chart(parent, "Latency", { format: ms, unit: " ms" });
+    this.rates = new Chart(parent, "Frames/s", { format: rate });
+    this.latency = new Chart(parent, "Latency, ms", { format: ms });
     if (batches) this.batches = new Chart(parent, "Batch size", { format: rate, whole: true });
-    this.drops = new Chart(parent, "Drops", options("/s"));
+    this.drops = new Chart(parent, "Drops/s", { format: rate });
   }
 
   // points: [{t, over_all, streams}]; stream: index, or null for all; slo: seconds or null
@@ -22,7 +21,7 @@ export class Charts {
     const now = points.at(-1)?.t ?? 0;
     const own = (point) => (stream == null ? point.over_all : point.streams[stream]);
     const column = (name, colour, index) => ({ name, colour, points: points.map((p) => [p.t, own(p)?.[index] ?? null]) });
-    this.rates.show(now, [column("frames", "--c1", FRAMES), column("labels", "--c0", LABELS)]);
+    this.rates.show(now, [column("in", "--c1", FRAMES), column("labelled", "--c0", LABELS)]);
     const percentiles = [column("p50", "--low", P50), column("p95", "--mid", P95), column("p99", "--high", P99)];
     this.latency.show(now, percentiles, slo == null ? null : { name: "budget", value: 1000 * slo });
     this.batches?.show(now, [column("largest", "--c1", LARGEST), column("mean", "--c0", MEAN)]);

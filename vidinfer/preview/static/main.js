@@ -8,7 +8,7 @@ import { bytes, count, rate, share, sum, time, withMs } from "./words.js";
 
 const POINTS = 300;
 const SMALLEST = 200; // pixels across of a tile beside others
-const CAPTION = 66; // pixels of height
+const CAPTION = 72; // pixels of height
 
 const $ = (id) => document.getElementById(id);
 const page = { status: null, points: [], came: 0, held: null, tiles: [], states: [] };
@@ -62,12 +62,12 @@ function render() {
   const shown = page.held ?? page;
   if (!page.held) Object.assign(page, page.newest);
   const { status } = page, points = shown.points;
+  figures(status);
   if (page.tiles.length !== status.streams.length) lay(status.streams.length);
   const age = ageOf();
   status.streams.forEach((stream, index) => page.tiles[index].show(stream, age));
   const model = status.model;
   say($("model"), model ? [model.name, model.backend, model.precision, model.device].filter(Boolean).join(" · ") : "loading the model…");
-  figures(status);
   charts.show(points, null, status.latency_slo);
   detail.show(status, points, age);
   announce(status);

@@ -2,6 +2,8 @@
 
 import { drops, notes, rate, state, withMs } from "./words.js";
 
+const NARROW = 300; // pixels across, from which all figures fit on a line
+
 // What is written across a picture that is not of now; empty where it is.
 export function veil(stream, age, pictured) {
   if (stream.state === "ended") return "Ended";
@@ -10,7 +12,8 @@ export function veil(stream, age, pictured) {
     return said[0].toUpperCase() + said.slice(1);
   }
   if (stream.picture_error) return `Cannot be drawn:\n${stream.picture_error}`;
-  return pictured ? "" : "No labelled picture yet";
+  if (pictured) return "";
+  return stream.frames.labelled ? "…" : "No labelled picture yet";
 }
 
 export function paint(canvas, bitmap) {
@@ -56,7 +59,9 @@ export class Tile {
     this.parts.name.textContent = stream.name;
     this.parts.name.title = `${stream.name}  ${stream.address}`;
     this.tick(stream, age);
-    const figures = [`${rate(stream.frames_per_second)} frames/s`, `${rate(stream.labels_per_second)} labels/s`];
+    const narrow = this.screen.clientWidth < NARROW;
+    const labelled = rate(stream.labels_per_second);
+    const figures = narrow ? [`${labelled}/s`] : [`${rate(stream.frames_per_second)} frames/s`, `${labelled} labels/s`];
     const p99 = stream.latency.total?.p99, p95 = stream.latency.total?.p95;
     if (p99 != null) figures.push(`p99 ${withMs(p99)}`);
     else if (p95 != null) figures.push(`p95 ${withMs(p95)}`);

@@ -6,7 +6,7 @@ export const rate = (x) => (x == null ? NONE : x < 10 ? x.toFixed(1) : x < 1000 
 export const ms = (x) => (x == null ? NONE : x < 10 ? x.toFixed(1) : x < 1000 ? x.toFixed(0) : `${(x / 1000).toFixed(1)}k`);
 export const withMs = (x) => (x == null ? NONE : x < 1000 ? `${ms(x)} ms` : `${(x / 1000).toFixed(x < 1e4 ? 1 : 0)} s`);
 export const count = (x) => (x == null ? NONE : Math.round(x).toLocaleString("en").replaceAll(",", " "));
-export const share = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(part && part / whole < 0.1 ? 2 : 1)} %` : NONE);
+export const share = (part, whole) => (!part && whole ? "0 %" : whole ? `${((100 * part) / whole).toFixed(part && part / whole < 0.1 ? 2 : 1)} %` : NONE);
 
 export function bytes(x) {
   if (!x) return NONE;
