@@ -181,6 +181,7 @@ class Outlet:
         self._in_hand = 0
         self._busy_since = None
         self._error, self._pause, self._retry_at = error, pause, retry_at
+        self._changed.notify_all()
 
     def _end(self, *, done: bool) -> None:
         """Close the sink, or abort it where something was given up."""

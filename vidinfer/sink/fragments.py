@@ -29,18 +29,16 @@ def whole_fragments(path: Path) -> bool:
 def _whole(file: BinaryIO) -> int:
     end = file.seek(0, os.SEEK_END)
     begin = whole = 0
-    before = b""
-    samples = False
+    kinds: list[bytes] = []
     while (box := _box_at(file, begin)) is not None:
         kind, size = box
         begin += size
         if begin > end:
             break
-        if kind == b"mdat":
-            samples = True
-        if (before, kind) == (b"moof", b"mdat") or (samples and kind == b"moov"):
+        finished = kind == b"moov" and b"mdat" in kinds and b"moof" not in kinds
+        if finished or (kind == b"mdat" and kinds[-1:] == [b"moof"]):
             whole = begin
-        before = kind
+        kinds.append(kind)
     return whole
 
 

@@ -33,8 +33,9 @@ class SegmentedVideo:
     where writing failed. It begins with a keyframe, at time 0. While it grows it is called
     ``NAME.20261125T101500Z.annotated.partial.mp4``: visible, and with the ending that players go by.
 
-    Where a ``write`` fails, the segment ends after its last whole fragment, the pictures of the batch are lost and
-    counted (``lost`` in ``facts``), and the next ``write`` begins a segment. ``abort`` keeps what was written.
+    Where a ``write`` fails, the segment ends after its last whole fragment, the pictures of the batch that are not
+    encoded yet are lost and counted (``lost`` in ``facts``), and the next ``write`` begins a segment. ``abort`` keeps
+    what was written.
 
     Thread rule: as every sink. ``write`` draws and encodes before it returns.
     """
@@ -66,7 +67,7 @@ class SegmentedVideo:
             seconds: of wall time from one segment to the next, aligned to its multiples; ``None``: no limit.
             keep: when files are removed; ``None``: never.
             x264: options of libx264.
-            crf: of libx264, 0 to 51; smaller is better and larger.
+            crf: quality as :class:`vidinfer.sink.video.VideoSink` has it, 0 to 51; smaller is better and larger.
             threads: of libx264.
             encoder: ``libx264``, or ``auto``: the GPU's own where the model runs on a GPU that has one.
             wall: the wall clock in Unix seconds, for pictures that do not say when they came.
