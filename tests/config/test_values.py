@@ -159,7 +159,8 @@ def test_streams_are_live_and_files_are_not(sources: tuple[str, ...], mode: str,
 
 @pytest.mark.parametrize(
     ("text", "where"),
-    [("8080", ("127.0.0.1", 8080)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("[::1]:0", ("::1", 0)), ("cam.lan:9", ("cam.lan", 9))],
+    [("8080", ("127.0.0.1", 8080)), ("0.0.0.0:80", ("0.0.0.0", 80)), ("[::1]:0", ("::1", 0)),
+     ("cam.lan:9", ("cam.lan", 9))],
 )  # fmt: skip
 def test_where_to_listen(text: str, where: tuple[str, int]) -> None:
     config = RunConfig(preview=text)  # type: ignore[arg-type]

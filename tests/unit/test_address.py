@@ -17,7 +17,7 @@ def test_credentials_are_left_out_and_nothing_else() -> None:
 
 
 def test_refusals_do_not_tell_the_password() -> None:
-    with pytest.raises(UsageError, match="live streams") as one:
+    with pytest.raises(UsageError, match="this is for files") as one:
         RunConfig(sources=(SECRET,)).require_offline()
     with pytest.raises(UsageError, match="live streams") as other:
         expand_sources([SECRET])

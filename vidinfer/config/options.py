@@ -155,11 +155,11 @@ _TABLE = (
     Option("loop", "live", "files played live begin anew at their end", values.flag),
     Option(
         "rotate_every", "live", "begin a new label file after S seconds",
-        values.optional("auto", values.number(1)), "S", "3600",
+        values.number(1), "S", "3600",
     ),
     Option(
         "rotate_size", "live", "begin a new label file at N MiB",
-        values.optional("auto", values.number(0, above=True)), "N", "256",
+        values.number(0, above=True), "N", "256",
     ),
     Option("segment", "live", "seconds of a file of overlaid video", values.number(1), "S", "60"),
     Option(

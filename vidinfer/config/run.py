@@ -55,10 +55,10 @@ class RunConfig:
     """Of RTSP: ``tcp`` or ``udp``."""
     loop: bool = False
     """Files that are played live begin anew at their end."""
-    rotate_every: float | None = None
-    """Seconds after which a live label file is ended and a new one begun; ``None``: an hour."""
-    rotate_size: float | None = None
-    """MiB, likewise; ``None``: 256."""
+    rotate_every: float = 3600
+    """Seconds after which a live label file is ended and a new one begun."""
+    rotate_size: float = 256
+    """MiB, likewise."""
     segment: float = 60
     """Seconds of a file of live overlaid video."""
     preview: tuple[str, int] | None = None

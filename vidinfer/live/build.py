@@ -20,8 +20,6 @@ from vidinfer.sink.shared import SharedStream
 __all__ = ["label_outlets", "video_outlet"]
 
 MIB = 2**20
-EVERY, SIZE = 3600.0, 256.0
-"""Seconds and MiB of a label file, where nobody says."""
 
 
 def label_outlets(
@@ -43,8 +41,8 @@ def label_outlets(
                 name,
                 "jsonl",
                 writer,
-                seconds=config.rotate_every or EVERY,
-                nbytes=int((config.rotate_size or SIZE) * MIB),
+                seconds=config.rotate_every,
+                nbytes=int(config.rotate_size * MIB),
             )
             mine.append(Outlet(sink, f"{name} labels", clock))
         if stdout is not None:

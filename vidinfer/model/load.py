@@ -49,8 +49,7 @@ def load_model(
         labels_file: class names, one per line, of a network trained further.
         clip_stride: seconds from the start of one clip to the next; ``None``: a clip's length.
         threads: of torch during ``predict``; ``None`` for what torch uses on this thread.
-        side_by_side: batches that may be worked on at one time: 1 for the shortest time of each, ``None`` for the most
-            frames in all.
+        side_by_side: batches at one time: 1 for the shortest time of each, ``None`` for the most frames in all.
         allow_inexact: a backend or precision asked for by name may label otherwise than eager fp32.
         cache: folder for what is measured; ``None``: nothing is kept.
         progress: show a bar on stderr while weights are downloaded.
@@ -77,14 +76,7 @@ def load_model(
     if not loaded.portable:
         execution = on_cpu(execution, device, loaded.name, loaded.precision)
     by_name = (backend, precision) != ("auto", "auto")
-    running = Running(
-        execution,
-        *candidates,
-        by_name=by_name,
-        allow_inexact=allow_inexact,
-        cache=cache,
-        side_by_side=side_by_side,
-    )
+    running = Running(execution, *candidates, by_name, allow_inexact, cache, side_by_side)
     return assemble(loaded, running, Reporting(score_threshold, top_k, classes, clip_stride))
 
 
