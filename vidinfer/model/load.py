@@ -38,8 +38,7 @@ def load_model(
 
     Args:
         name: a torchvision builder, ``demo``, ``package.module:factory`` or ``FILE.pt2``.
-        weights: of a builder: one of its weights by name, a file (``.pth``, ``.pt``, ``.safetensors``), or ``none`` for
-            random numbers, the same in every run.
+        weights: of a builder: one by name, a file (``.pth``, ``.pt``, ``.safetensors``), or ``none`` (random, seeded).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         backend, precision: ``auto`` or by name; they take effect in ``settle``, until then it is eager fp32.
         score_threshold: detections below it are not reported; 0 to 1. It may be below the model's own.
@@ -70,8 +69,7 @@ def load_model(
 
     names = None if labels_file is None else read_names(labels_file)
     execution = choose_execution(device, threads)
-    share = Share(execution.threads, side_by_side)
-    candidates = candidates_for(execution.device, backend, precision, share)
+    candidates = candidates_for(execution.device, backend, precision, Share(execution.threads, side_by_side))
     loaded = network_for(name, weights, task=task, names=names, progress=progress)
     if not loaded.portable:
         execution = on_cpu(execution, device, loaded.name, loaded.precision)
