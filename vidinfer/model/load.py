@@ -44,8 +44,7 @@ def load_model(
         score_threshold: detections below it are not reported; 0 to 1. It may be below the model's own.
         top_k: classes per frame of a classifier, at least 1.
         classes: names to report; ``None`` for all.
-        task: of a model that is not torchvision's own; ``None``: found out.
-        labels_file: class names, one per line, of a network trained further.
+        task, labels_file: of a model that is not torchvision's own (``None``: found out); class names, one per line.
         clip_stride: seconds from the start of one clip to the next; ``None``: a clip's length.
         threads: of torch during ``predict``; ``None`` for what torch uses on this thread.
         side_by_side: batches at one time: 1 for the shortest time of each, ``None`` for the most frames in all.
