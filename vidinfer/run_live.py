@@ -17,7 +17,7 @@ from vidinfer.build import check_outputs, open_model, sampling_of
 from vidinfer.clock import Clock, MonotonicClock, unix_now, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, versions
-from vidinfer.errors import VidinferError
+from vidinfer.errors import UsageError, VidinferError
 from vidinfer.frame import SourceInfo
 from vidinfer.live.board import Board, Shown
 from vidinfer.live.build import label_outlets, video_outlet
@@ -73,9 +73,23 @@ def run_live(
     model = open_model(config, plan, progress=True)
     try:
         check_outputs(config, model.info)
+        _check_alone(model)
         return _LiveRun(config, model, plan, clock, observer, stop, tuple(command)).run()
     finally:
         model.close()
+
+
+def _check_alone(model: Model) -> None:
+    """Refuse models that look at several frames together: frames are dropped, and batches mix streams.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if model.input_for(640, 480).window is not None:
+        raise UsageError(
+            f"{model.info.name} looks at several frames at once, which live streams do not offer; "
+            "take a model that labels single frames, or label a recording"
+        )
 
 
 @dataclass(slots=True)

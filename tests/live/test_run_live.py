@@ -16,6 +16,7 @@ from vidinfer.errors import ModelError, UsageError
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
 from vidinfer.run_live import run_live
+from vidinfer.stages import Window
 from vidinfer.status import LiveStatus, StreamState
 from vidinfer.testing import FakeModel
 
@@ -218,3 +219,11 @@ def test_files_among_streams_are_not_guessed_about() -> None:
     config = RunConfig(sources=("clip.mp4", "rtsp://127.0.0.1/cam"))
     with pytest.raises(UsageError, match="a file among streams; give --mode live"):
         config.require_live()
+
+
+def test_models_that_look_at_several_frames_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidinfer.run_live.open_model", lambda *_, **__: FakeModel(window=Window(4)))
+    with pytest.raises(UsageError, match="looks at several frames at once"):
+        label(tmp_path / "a.mp4", out=tmp_path / "out")
