@@ -134,6 +134,19 @@ def test_rows_of_a_stream_lie_side_by_side() -> None:
     }
 
 
+@given(ACTIONS)
+def test_the_rows_of_a_stream_are_one_slice_in_its_order(actions: list[tuple[str, int]]) -> None:
+    room = Room(3, max_batch_size=6, max_queue_size=6)
+    for action, stream in [*actions, *[("take", 0)] * 60]:
+        room.clock.advance(0.001)
+        if action == "frame":
+            room.frame(stream)
+        elif action == "take" and any(room.lobby.depths().values()):
+            for entries in room.take().entries.values():
+                rows = [one.row for one in entries if one.row >= 0]
+                assert rows == list(range(rows[0], rows[0] + len(rows))) if rows else True
+
+
 def test_times_are_taken_down() -> None:
     room = Room(1)
     room.frame(0)

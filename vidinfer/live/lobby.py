@@ -263,7 +263,7 @@ class Lobby:
         now, free = self._clock.now(), self._scheduler.free_since
         sources = []
         # Side by side by stream, so that each stream's results are one slice.
-        for row, ticket in enumerate(sorted(dispatch.tickets, key=lambda one: one.stream)):
+        for row, ticket in enumerate(sorted(dispatch.tickets, key=lambda one: (one.stream, one.number))):
             mine = self._streams[ticket.stream]
             waiting = mine.by_number.pop(ticket.number)
             arrival = waiting.entry.arrival
@@ -282,6 +282,8 @@ class Lobby:
         for number, mine in self._streams.items():
             if mine.waiting and (out := _ready(mine.waiting, leaving)):
                 entries[number] = out
+        if sum(entry.row >= 0 for out in entries.values() for entry in out) != len(sources):
+            raise ValueError("the scheduler sent a frame before an older one of its stream")
         return entries, sources
 
     def _finished_entries(self) -> dict[int, list[Entry]]:
