@@ -228,7 +228,7 @@ class SegmentedVideo:
         torn = segment.frames - pictures_in(segment.piece.path)
         self._frames -= torn
         self._lost += torn
-        segment.piece.release()
+        self._series.leave(segment.piece)
         with suppress(SinkError):
             self._series.open()
 
