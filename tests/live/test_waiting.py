@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,8 @@ def test_bytes_are_bounded_pictures_and_columns_alike() -> None:
         [], Results(1, MODEL.categories, segments=Segments(np.zeros((1, 500, 500), np.uint8)))
     )
     assert size_of(maps) >= 250_000
+    shared = Segments(np.zeros((4, 500, 500), np.uint8)).rows(1, 2)
+    assert size_of(replace(maps, results=replace(maps.results, segments=shared))) >= 1_000_000
     waiting = Waiting(Limits(records=100, nbytes=2 * size_of(one), newest_wins=True))
     for i in range(5):
         waiting.add(BEGINNING, batch(2 * i, 2, pictures=True))

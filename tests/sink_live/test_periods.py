@@ -183,3 +183,34 @@ def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(SinkError, match="a part of the path is a file"):
         series(tmp_path / "out").open()
+
+
+def test_a_leftover_that_cannot_be_mended_does_not_stop_anybody(tmp_path: Path) -> None:
+    def broken(path: Path) -> bool:
+        raise OSError(5, "the disk is broken")
+
+    leave(tmp_path, b"one\n")
+    one = Series(tmp_path, "cam", ".labels.jsonl", mend=broken)
+    make(one, QUARTER_PAST_TEN + HOUR)
+    assert len(list(tmp_path.iterdir())) == 2
+    series(tmp_path).open()
+    assert [p.read_text() for p in sorted(tmp_path.iterdir())] == ["one\n", "{}\n"]
+
+
+def test_what_was_left_is_rescued_with_the_next_file(tmp_path: Path) -> None:
+    one = series(tmp_path)
+    piece = one.begin(QUARTER_PAST_TEN)
+    piece.append(b"one\n")
+    one.leave(piece)
+    make(one, QUARTER_PAST_TEN + HOUR)
+    assert [p.read_text() for p in sorted(tmp_path.iterdir())] == ["one\n", "{}\n"]
+
+
+def test_somebody_removes_the_open_file_and_the_folder(tmp_path: Path) -> None:
+    one = series(tmp_path / "out")
+    piece = one.begin(QUARTER_PAST_TEN)
+    piece.path.unlink()
+    (tmp_path / "out").rmdir()
+    with pytest.raises(SinkError, match="cannot finish"):
+        one.complete(piece, durable=True)
+    assert make(one, QUARTER_PAST_TEN).exists()

@@ -27,6 +27,7 @@ from tests.sink_live.cases import (
 from vidinfer.errors import SinkError, UsageError
 from vidinfer.record import LabelledBatch
 from vidinfer.sink import Keep, rotating_labels
+from vidinfer.sink.jsonl import JsonLinesWriter
 from vidinfer.sink.rotating import RotatingLabels
 from vidinfer.testing import VirtualClock
 
@@ -151,7 +152,7 @@ def test_another_size_begins_a_file(tmp_path: Path) -> None:
 
 
 def test_records_that_do_not_say_when_they_came(tmp_path: Path) -> None:
-    sink = RotatingLabels(tmp_path, "cam", "jsonl", opened(tmp_path)._make_writer, wall=lambda: MIDNIGHT)
+    sink = RotatingLabels(tmp_path, "cam", "jsonl", JsonLinesWriter, wall=lambda: MIDNIGHT)
     sink.open(CAM, MODEL)
     sink.write(gap(None))
     sink.write(labelled(0, None))

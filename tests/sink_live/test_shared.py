@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import resource
 import select
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.sink_live.cases import CAM, MODEL, arrival, labelled
+from tests.sink_live.cases import CAM, MODEL, arrival, in_a_child, labelled
 from vidinfer.errors import SinkError
 from vidinfer.sink import SharedStream, label_sink
 from vidinfer.sink.labels import LabelStreamSink
@@ -105,7 +104,8 @@ def test_whoever_waits_for_another_writer_can_be_stopped() -> None:
 
 def test_a_sink_whose_reader_stopped_reading_can_be_interrupted() -> None:
     with pipe() as (reading, stream), ThreadPoolExecutor(1) as pool:
-        sink = LabelStreamSink("jsonl", label_sink("jsonl", None)._make_writer, stream=stream)
+        sink = label_sink("jsonl", None, stream=SharedStream(stream))
+        assert isinstance(sink, LabelStreamSink)
         sink.open(CAM, MODEL)
 
         def write_on() -> None:
@@ -149,14 +149,20 @@ def test_a_file_and_a_stream_in_memory(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_whole_lines_once_there_is_room(tmp_path: Path) -> None:
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with (tmp_path / "a").open("wb") as file:
-        shared = SharedStream(file)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
-        try:
-            with pytest.raises(OSError, match="File too large"):
-                shared.write(LONG, never)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-        shared.write(b"next\n", never)
+    code = """
+import resource
+from tests.sink_live.test_shared import *
+with open("a", "wb") as file:
+    shared = SharedStream(file)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+    try:
+        shared.write(LONG, never)
+    except OSError as error:
+        print(error.strerror)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    shared.write(b"next\\n", never)
+"""
+    with in_a_child(code, tmp_path) as process:
+        out, err = process.communicate(timeout=60)
+    assert (out, err) == ("File too large\n", "")
     assert (tmp_path / "a").read_bytes() == LONG + b"next\n"

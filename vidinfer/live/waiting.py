@@ -6,6 +6,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
 from vidinfer.stages import ModelInfo
@@ -123,8 +126,13 @@ def without_pictures(batch: LabelledBatch) -> LabelledBatch:
 
 
 def _bytes_of(columns: Any) -> int:
+    """Of the arrays that own the columns: a view of one stream's rows keeps those of the whole batch alive."""
     arrays = (getattr(columns, name) for name in type(columns).__slots__)
-    return sum(array.nbytes for array in arrays if array is not None)
+    return sum(_owner(array).nbytes for array in arrays if array is not None)
+
+
+def _owner(array: NDArray[Any]) -> NDArray[Any]:
+    return array.base if isinstance(array.base, np.ndarray) else array
 
 
 def _has_pictures(batch: LabelledBatch) -> bool:

@@ -203,7 +203,7 @@ class RotatingLabels:
         with suppress(OSError):
             if not piece.size:
                 piece.path.unlink(missing_ok=True)
-        piece.release()
+        self._series.leave(piece)
 
 
 def whole_lines(path: Path) -> bool:

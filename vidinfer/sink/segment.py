@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import av
 from av.container import OutputContainer
@@ -19,7 +20,7 @@ from vidinfer.sink.livetime import LiveTimeline
 from vidinfer.sink.mp4 import CONTAINER, claimed_rate, pixel_aspect
 from vidinfer.sink.piece import Piece
 
-__all__ = ["Segment"]
+__all__ = ["Segment", "pictures_in"]
 
 _FRAGMENT = {"frag_duration": "1000000"}
 """Microseconds: what a kill costs at most, beside the picture being encoded. Fragments begin at keyframes, too."""
@@ -73,3 +74,12 @@ class Segment:
     def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
         for packet in packets:
             self._output.mux(packet)
+
+
+def pictures_in(path: Path) -> int:
+    """Pictures in the whole fragments of a file; 0 where it cannot be read."""
+    try:
+        with av.open(file_url(path)) as container:
+            return sum(1 for packet in container.demux(video=0) if packet.size)
+    except (av.FFmpegError, OSError, IndexError):
+        return 0

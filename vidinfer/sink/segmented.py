@@ -17,7 +17,7 @@ from vidinfer.sink.codec import ENCODERS, LIVE_X264, Codec, choose_codec
 from vidinfer.sink.fragments import whole_fragments
 from vidinfer.sink.overlay import Overlay
 from vidinfer.sink.periods import Periods
-from vidinfer.sink.segment import Segment
+from vidinfer.sink.segment import Segment, pictures_in
 from vidinfer.sink.series import Keep, Series
 from vidinfer.stages import Annotator, ModelInfo
 
@@ -33,9 +33,9 @@ class SegmentedVideo:
     where writing failed. It begins with a keyframe, at time 0. While it grows it is called
     ``NAME.20261125T101500Z.annotated.partial.mp4``: visible, and with the ending that players go by.
 
-    Where a ``write`` fails, the segment ends after its last whole fragment, the pictures of the batch that are not
-    encoded yet are lost and counted (``lost`` in ``facts``), and the next ``write`` begins a segment. ``abort`` keeps
-    what was written.
+    Where a ``write`` fails, the segment ends after its last whole fragment, the pictures behind it and those of the
+    batch are lost and counted (``lost`` in ``facts``), and the next ``write`` begins a segment. ``abort`` keeps what
+    was written.
 
     Thread rule: as every sink. ``write`` draws and encodes before it returns.
     """
@@ -223,7 +223,12 @@ class SegmentedVideo:
         if segment is None:
             return
         segment.abort()
-        segment.piece.release()
+        with suppress(OSError):
+            whole_fragments(segment.piece.path)
+        torn = segment.frames - pictures_in(segment.piece.path)
+        self._frames -= torn
+        self._lost += torn
+        self._series.leave(segment.piece)
         with suppress(SinkError):
             self._series.open()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -80,6 +81,8 @@ class Series:
         self._partial = re.compile(hidden if growing is None else f"{mine}{re.escape(growing)}")
         self.completed = self.recovered = self.removed = 0
         """Files so far."""
+        self._left = True
+        """There may be leftovers. Not looked for at each file: in months, folders become large."""
 
     def open(self) -> None:
         """Make the folder, give leftovers their final names, and remove what is more than is kept.
@@ -87,9 +90,9 @@ class Series:
         Raises:
             SinkError: not writable.
         """
+        self._left = True
+        self._prepare()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._recover()
             self._prune(None)
         except OSError as error:
             raise output_error(self._folder, error, "use") from error
@@ -100,7 +103,7 @@ class Series:
         Raises:
             SinkError: not writable.
         """
-        self.open()  # again: a file that could not be finished a moment ago may now
+        self._prepare()
         for final in self._names(utc_compact(wall)):
             path = self._growing_name(final)
             try:
@@ -115,7 +118,7 @@ class Series:
         """Give ``piece`` its final name, and remove the oldest files.
 
         Raises:
-            SinkError: the disk fails, …: the file stays as a leftover, and the next ``begin`` or ``open`` tries again.
+            SinkError: the disk fails, …: the file is left as by ``leave``.
         """
         try:
             piece.finish(self._free(piece.final), durable=durable)
@@ -126,7 +129,21 @@ class Series:
                 error if isinstance(error, SinkError) else output_error(piece.final, error, "finish")
             ) from error
         finally:
-            piece.release()
+            self.leave(piece)
+
+    def leave(self, piece: Piece) -> None:
+        """Let go of ``piece`` as it is; where it is not complete, the next ``begin`` or ``open`` rescues it."""
+        piece.release()
+        self._left |= piece.path.exists()
+
+    def _prepare(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if self._left:
+                self._recover()
+                self._left = False
+        except OSError as error:
+            raise output_error(self._folder, error, "use") from error
 
     def _names(self, stamp: str) -> Iterator[Path]:
         """Names for a file of this moment that no complete file has."""
@@ -162,7 +179,8 @@ class Series:
                 continue  # gone already, or somebody else's: no reason to fail
             try:
                 if try_lock(descriptor):
-                    self._rescue(path, stamp, number)
+                    with suppress(OSError):  # it stays for a later run: no reason to write nothing now
+                        self._rescue(path, stamp, number)
             finally:
                 os.close(descriptor)
 
