@@ -21,6 +21,7 @@ from vidinfer.workers import Workers
 
 TOKEN = "a-long-enough-token"
 RED = (200, 20, 20)
+NEXT = b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n"
 
 
 def raw(preview: Preview, request: str) -> socket.socket:
@@ -182,12 +183,11 @@ def test_mjpeg_shows_each_newest_picture() -> None:
         served(Run(stream(), stream("door")), pictures) as preview,
         raw(preview, "GET /streams/1.mjpeg HTTP/1.1\r\nHost: localhost\r\n\r\n") as reader,
     ):
-        head = until(reader, b"--frame\r\n")
+        head = until(reader, NEXT)
         assert b"multipart/x-mixed-replace; boundary=frame" in head
         for number in range(3):
             show_all(pictures, number)
-            part = until(reader, b"\r\n--frame\r\n")
-            assert b"Content-Type: image/jpeg" in part
+            part = until(reader, NEXT)
             assert b"\xff\xd8\xff" in part
         assert pictures.watched == 1
         reader.close()
