@@ -280,6 +280,27 @@ def test_what_is_not_understood_ends_the_connection_and_nothing_else(text: str) 
         assert get(preview, "/")[0] == 200
 
 
+def test_a_wish_that_makes_no_difference_draws_nothing_anew() -> None:
+    pictures = feed(1, share=1.0)
+
+    async def use(connection: aiohttp.ClientWebSocketResponse) -> None:
+        await connection.send_json({"watch": {"0": 400}})
+        show_all(pictures, 0)
+        await next_of(connection, aiohttp.WSMsgType.BINARY)
+        first = pictures.latest(0)
+        await connection.send_json({"watch": {"0": 470}, "seen": 0})
+        await connection.send_json({"seen": 10**9})  # never shown to anybody: nothing is kept of it
+        await connection.send_json({"watch": {"0": 640}})
+        await next_of(connection, aiohttp.WSMsgType.BINARY)
+        second = pictures.latest(0)
+        assert first is not None
+        assert second is not None
+        assert (first.width, second.width, second.number) == (480, 640, first.number + 1)
+
+    with served(Run(), pictures) as preview:
+        asyncio.run(websocket(preview, use))
+
+
 def test_scripts_of_other_sites_get_no_websocket() -> None:
     async def use(connection: aiohttp.ClientWebSocketResponse) -> None:
         raise AssertionError("connected")

@@ -26,6 +26,9 @@ __all__ = ["Preview"]
 EVERY = 0.5
 """Seconds between two looks at the run while somebody looks at the page; twice that otherwise, for the charts."""
 
+IDLE = 15.0
+"""Seconds that a connection may wait without a whole request: strangers must not use up the run's file descriptors."""
+
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # what strangers send to a port is no news of the run
 
@@ -137,6 +140,7 @@ class Preview:
             logger=_log,
             handler_cancellation=True,
             shutdown_timeout=0.1,
+            keepalive_timeout=IDLE,
             handle_signals=False,
         )
         await runner.setup()
