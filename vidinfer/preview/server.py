@@ -66,6 +66,7 @@ class Preview:
         self._host, self._port, self._token = host, port, token
         self._block: ExitStack | None = None
         self._up = threading.Event()
+        self._ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
 
@@ -117,6 +118,7 @@ class Preview:
         self.close()
 
     def _end(self) -> None:
+        self._ended = True
         self._pictures.close()
         self._up.set()
         loop, stop = self._loop, self._stop
@@ -149,6 +151,8 @@ class Preview:
         try:
             await web.SockSite(runner, listening).start()
             self._loop, self._stop = asyncio.get_running_loop(), stop
+            if self._ended:  # closed before it was up
+                return
             self._up.set()
             stopping = asyncio.create_task(stop.wait())
             done, _ = await asyncio.wait([stopping, refreshing], return_when=asyncio.FIRST_COMPLETED)
