@@ -266,9 +266,12 @@ def test_a_token_is_asked_for_and_leaves_the_address(browser: Any) -> None:
             assert page.url == address
 
 
-def test_mjpeg_in_an_img(browser: Any) -> None:
+def test_mjpeg_in_an_img_needs_no_second_picture_to_show_the_first(browser: Any) -> None:
     run, pictures = four()
     with served(run, pictures) as preview, opened(browser, f"{preview.url}healthz") as page:
         pictures.show(2, picture(GREEN), entry(), boxes())
-        page.goto(f"{preview.url}streams/2.mjpeg", wait_until="commit")
-        page.wait_for_function("() => document.images[0]?.naturalWidth === 640")
+        page.evaluate("() => document.body.append(Object.assign(new Image(), { src: '/streams/2.mjpeg' }))")
+        page.wait_for_function("() => document.images[0].naturalWidth === 640")
+        page.wait_for_function(COLOUR.replace("!canvas?.width", "!canvas"), arg=["img", list(GREEN)])
+        pictures.show(2, picture(BLUE), entry(1), boxes())
+        page.wait_for_function(COLOUR.replace("!canvas?.width", "!canvas"), arg=["img", list(BLUE)])

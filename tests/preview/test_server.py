@@ -21,6 +21,7 @@ from vidinfer.workers import Workers
 
 TOKEN = "a-long-enough-token"
 RED = (200, 20, 20)
+NEXT = b"\r\n--frame\r\nContent-Type: image/jpeg\r\n\r\n"
 
 
 def raw(preview: Preview, request: str) -> socket.socket:
@@ -182,12 +183,11 @@ def test_mjpeg_shows_each_newest_picture() -> None:
         served(Run(stream(), stream("door")), pictures) as preview,
         raw(preview, "GET /streams/1.mjpeg HTTP/1.1\r\nHost: localhost\r\n\r\n") as reader,
     ):
-        head = until(reader, b"--frame\r\n")
+        head = until(reader, NEXT)
         assert b"multipart/x-mixed-replace; boundary=frame" in head
         for number in range(3):
             show_all(pictures, number)
-            part = until(reader, b"\r\n--frame\r\n")
-            assert b"Content-Type: image/jpeg" in part
+            part = until(reader, NEXT)
             assert b"\xff\xd8\xff" in part
         assert pictures.watched == 1
         reader.close()
@@ -278,6 +278,27 @@ def test_what_is_not_understood_ends_the_connection_and_nothing_else(text: str) 
     with served(Run()) as preview:
         asyncio.run(websocket(preview, use))
         assert get(preview, "/")[0] == 200
+
+
+def test_a_wish_that_makes_no_difference_draws_nothing_anew() -> None:
+    pictures = feed(1, share=1.0)
+
+    async def use(connection: aiohttp.ClientWebSocketResponse) -> None:
+        await connection.send_json({"watch": {"0": 400}})
+        show_all(pictures, 0)
+        await next_of(connection, aiohttp.WSMsgType.BINARY)
+        first = pictures.latest(0)
+        await connection.send_json({"watch": {"0": 470}, "seen": 0})
+        await connection.send_json({"seen": 10**9})  # never shown to anybody: nothing is kept of it
+        await connection.send_json({"watch": {"0": 640}})
+        await next_of(connection, aiohttp.WSMsgType.BINARY)
+        second = pictures.latest(0)
+        assert first is not None
+        assert second is not None
+        assert (first.width, second.width, second.number) == (480, 640, first.number + 1)
+
+    with served(Run(), pictures) as preview:
+        asyncio.run(websocket(preview, use))
 
 
 def test_scripts_of_other_sites_get_no_websocket() -> None:

@@ -34,6 +34,11 @@ def test_nothing_is_known_yet() -> None:
     run = Run(stream(size=None, codec="", frames_per_second=None, labels_per_second=None, latency={}))
     found = told(replace(run.status, model=None, service=None, latency_slo=None, latency={}))
     assert found["model"] is None
+    run.change(0, frames_per_second=float("nan"), labels_per_second=float("inf"))
+    json.dumps(told(run.status), allow_nan=False)
+    history = History()
+    history.add(run.status)
+    assert "NaN" not in history.since(0)[0]
     assert found["service"] is None
 
 

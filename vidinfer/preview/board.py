@@ -57,11 +57,13 @@ class Board:
         """Take the status now, and wake whoever waits for it."""
         try:
             status = self.read()
-        except Unreadable as error:
-            self._text = json.dumps({"unreadable": str(error)})
-        else:
             self._history.add(status)
             self._text = self.json(status)
+        except Exception as error:  # told on the page, which goes on
+            said = (
+                error if isinstance(error, Unreadable) else f"the status of the run makes no sense: {error}"
+            )
+            self._text = json.dumps({"unreadable": shown(str(said))})
         self.number += 1
         for wake in self.wakes:
             wake.set()

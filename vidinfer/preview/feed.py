@@ -11,7 +11,7 @@ from vidinfer.clock import Clock
 from vidinfer.detections import Results
 from vidinfer.frame import Picture, SourceInfo
 from vidinfer.preview.pace import Pace
-from vidinfer.preview.render import WIDTHS, Renderer, Shown
+from vidinfer.preview.render import Renderer, Shown, step
 from vidinfer.record import Entry
 from vidinfer.stages import Annotator, ModelInfo
 
@@ -35,7 +35,7 @@ class Watch:
 
     stream: int
     width: int
-    """Pixels across, one of :data:`WIDTHS`."""
+    """Pixels across, one of :data:`~vidinfer.preview.render.WIDTHS`."""
     wake: Callable[[], None]
     """Called for each new JPEG, on the drawing thread; must return at once and may not call the feed."""
 
@@ -120,8 +120,7 @@ class PictureFeed:
 
     def watch(self, stream: int, width: int, wake: Callable[[], None]) -> Watch:
         """Look at ``stream``, with pictures about ``width`` pixels wide, until :meth:`unwatch`."""
-        fits = next((one for one in WIDTHS if one >= width), WIDTHS[-1])
-        watch = Watch(stream, fits, wake)
+        watch = Watch(stream, step(width), wake)
         slot = self._slots[stream]
         with self._changed:
             slot.watches.add(watch)

@@ -14,7 +14,9 @@ __all__ = ["CONTENT_TYPE", "mjpeg"]
 
 _BOUNDARY = "frame"
 CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={_BOUNDARY}"
-_NEXT = f"\r\n--{_BOUNDARY}\r\n".encode()
+_NEXT = f"\r\n--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+"""Between two pictures. Chromium shows one only once it has read the headers of the next: so they go out with the one
+before, and cannot tell a length."""
 _AHEAD = 64 * 1024
 """Bytes the kernel may hold for a reader: about one picture, so that a slow one sees fewer and not older ones."""
 
@@ -42,10 +44,8 @@ async def mjpeg(request: web.Request, pictures: PictureFeed, stream: int, width:
                 await wake.wait()
                 continue
             sent = jpeg.number
-            head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg.data)}\r\n\r\n".encode()
-            # The next boundary at once: browsers show a part when they have seen where it ends.
             async with asyncio.timeout(PATIENCE):
-                await response.write(head + jpeg.data + _NEXT)
+                await response.write(jpeg.data + _NEXT)
     except (ConnectionError, TimeoutError):
         if transport is not None:
             transport.abort()

@@ -14,7 +14,7 @@ from vidinfer.frame import Picture, ScalablePicture, SourceInfo
 from vidinfer.record import Entry
 from vidinfer.stages import Annotator, ModelInfo
 
-__all__ = ["WIDTHS", "Renderer", "Shown", "fitted"]
+__all__ = ["WIDTHS", "Renderer", "Shown", "fitted", "step"]
 
 WIDTHS = (320, 480, 640, 960)
 """Pixels across that JPEGs are made in; smaller where the picture is."""
@@ -31,6 +31,11 @@ class Shown:
     """Of one frame, or of none."""
     source: SourceInfo
     model: ModelInfo
+
+
+def step(wanted: int) -> int:
+    """The smallest of :data:`WIDTHS` that is at least ``wanted`` pixels; else the largest."""
+    return next((width for width in WIDTHS if width >= wanted), WIDTHS[-1])
 
 
 def fitted(width: int, height: int, wanted: int) -> tuple[int, int]:

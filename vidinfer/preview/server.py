@@ -26,6 +26,9 @@ __all__ = ["Preview"]
 EVERY = 0.5
 """Seconds between two looks at the run while somebody looks at the page; twice that otherwise, for the charts."""
 
+IDLE = 15.0
+"""Seconds that a connection may wait without a whole request: strangers must not use up the run's file descriptors."""
+
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # what strangers send to a port is no news of the run
 
@@ -63,6 +66,7 @@ class Preview:
         self._host, self._port, self._token = host, port, token
         self._block: ExitStack | None = None
         self._up = threading.Event()
+        self._ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
 
@@ -114,6 +118,7 @@ class Preview:
         self.close()
 
     def _end(self) -> None:
+        self._ended = True
         self._pictures.close()
         self._up.set()
         loop, stop = self._loop, self._stop
@@ -137,6 +142,7 @@ class Preview:
             logger=_log,
             handler_cancellation=True,
             shutdown_timeout=0.1,
+            keepalive_timeout=IDLE,
             handle_signals=False,
         )
         await runner.setup()
@@ -145,6 +151,8 @@ class Preview:
         try:
             await web.SockSite(runner, listening).start()
             self._loop, self._stop = asyncio.get_running_loop(), stop
+            if self._ended:  # closed before it was up
+                return
             self._up.set()
             stopping = asyncio.create_task(stop.wait())
             done, _ = await asyncio.wait([stopping, refreshing], return_when=asyncio.FIRST_COMPLETED)

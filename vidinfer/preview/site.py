@@ -41,7 +41,7 @@ _HEADERS = {
     "Server": "vidinfer",
     "X-Content-Type-Options": "nosniff",
 }
-_OPEN = ("/healthz", "/static/")
+_OPEN = ("/healthz", "/static/", "/favicon.ico")
 """Told without a token: nothing in them is of this run but whether it does well."""
 
 
@@ -68,6 +68,7 @@ class Site:
             [
                 web.get("/", self._page),
                 web.get("/static/{name}", self._static),
+                web.get("/favicon.ico", self._icon),
                 web.get("/live", self._live, allow_head=False),
                 web.get(r"/streams/{stream:\d{1,5}}.mjpeg", self._mjpeg),
                 web.get("/api/status", self._status),
@@ -136,6 +137,9 @@ class Site:
 
     async def _page(self, _: web.Request) -> web.Response:
         return self._file("index.html")
+
+    async def _icon(self, _: web.Request) -> web.Response:
+        return self._file("icon.svg")
 
     async def _static(self, request: web.Request) -> web.Response:
         return self._file(request.match_info["name"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -89,4 +90,5 @@ def _latency(stages: Mapping[str, Percentiles]) -> dict[str, object]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+    """``None`` too where it is not finite, which JSON cannot tell."""
+    return None if value is None or not math.isfinite(value) else round(value, 3)

@@ -18,6 +18,7 @@ from aiohttp import WSMsgType, web
 
 from vidinfer.preview.board import Board
 from vidinfer.preview.feed import Jpeg, PictureFeed, Watch
+from vidinfer.preview.render import step
 
 __all__ = ["PATIENCE", "Viewer", "waker"]
 
@@ -79,7 +80,9 @@ class Viewer:
             if "watch" in said:
                 self._watch({int(stream): int(width) for stream, width in said["watch"].items()})
             if "seen" in said:
-                self._under_way[int(said["seen"])] -= 1
+                stream = int(said["seen"])
+                self._under_way[stream] = max(0, self._under_way[stream] - 1)
+                self._under_way += Counter()  # keeps what is above 0 alone
         except (ValueError, TypeError, AttributeError, RecursionError):
             return False
         return True
@@ -87,7 +90,7 @@ class Viewer:
     def _watch(self, wanted: dict[int, int]) -> None:
         """Look at these streams, so many pixels across each, and at no others."""
         for stream in list(self._watches):
-            if self._watches[stream].width != wanted.get(stream):
+            if stream not in wanted or self._watches[stream].width != step(wanted[stream]):
                 self._pictures.unwatch(self._watches.pop(stream))
         for stream, width in wanted.items():
             if stream not in self._watches and 0 <= stream < len(self._pictures):
