@@ -14,7 +14,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from vidinfer.clock import Clock
-from vidinfer.errors import SourceError, SourceRefused
+from vidinfer.errors import SourceError, SourceRefused, SourceUnreachable
 from vidinfer.source.capture import CaptureTimes, DeviceTimes, SenderTimes, Unknown
 from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live_address import LiveAddress
@@ -24,7 +24,6 @@ from vidinfer.source.patience import Patience
 from vidinfer.source.refusal import refusal
 from vidinfer.source.rtsp_knock import knock
 from vidinfer.source.v4l2 import CameraReader, check_camera, device_number
-from vidinfer.source.wire import connected
 
 __all__ = [
     "PROBING",
@@ -94,8 +93,6 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
 
 def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
     """RTMP and RTMPS."""
-    with connected(where, wishes.interrupt, wishes.patience, verify=wishes.verify):
-        pass  # there is somebody
     # Not ``timeout``: to FFmpeg's RTMP that means to listen.
     options = {**PROBING, "rw_timeout": wishes.wait, "rtmp_live": "live", "rtmp_buffer": "100"}
     options |= {"analyzeduration": "1000000"}
@@ -173,7 +170,7 @@ def _opening(where: LiveAddress, wishes: Wishes, error: Exception) -> SourceErro
     if isinstance(error, TimeoutError | av.error.ExitError):
         return SourceError(f"{where.shown}: connected, and nothing came; check that the camera sends")
     if isinstance(error, ConnectionRefusedError):
-        return SourceError(
+        return SourceUnreachable(
             f"{where.shown}: connection refused; check that the server runs and the port is right"
         )
     words = getattr(error, "strerror", None) or type(error).__name__
