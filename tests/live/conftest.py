@@ -40,7 +40,9 @@ def units(clip: Path) -> list[bytes]:
 
 @pytest.fixture(scope="session")
 def hevc_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_video(tmp_path_factory.mktemp("live") / "hevc.mp4", frames=100, size=SIZE, gop=10, codec="libx265")
+    return make_video(
+        tmp_path_factory.mktemp("live") / "hevc.mp4", frames=100, size=SIZE, gop=10, codec="libx265"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +51,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     both = folder / "both.pem"
     key, own = folder / "key.pem", folder / "own.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
     subprocess.run([*command, "-keyout", str(key), "-out", str(own)], check=True, capture_output=True)
     both.write_text(own.read_text() + key.read_text())
     return both
@@ -78,7 +91,9 @@ def opened(address: str, **options: object) -> Iterator[LiveSource]:
         yield source
 
 
-def numbers(source: LiveSource, count: int, *, seen: Callable[[Received], None] = lambda _: None) -> list[int]:
+def numbers(
+    source: LiveSource, count: int, *, seen: Callable[[Received], None] = lambda _: None
+) -> list[int]:
     """The numbers in the next ``count`` pictures, or as many as come."""
     found: list[int] = []
     if count == 0:

@@ -9,8 +9,8 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gst_words import PASSWORD, USER  # noqa: E402 - beside this script
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - versions first
+from gst_words import PASSWORD, USER  # noqa: E402 - beside this script
 
 PIPELINE = "( filesrc location={} ! qtdemux ! {}parse config-interval=1 ! rtp{}pay name=pay0 pt=96 )"
 

@@ -33,12 +33,17 @@ def rtsp_server(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """``gst_server.py`` with ``arguments``; the process and its port."""
     script = Path(__file__).with_name("gst_server.py")
     with subprocess.Popen(
-        ["/usr/bin/python3", str(script), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ["/usr/bin/python3", str(script), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         try:
-            assert line.strip().isdigit(), "no RTSP server; `make test` installs it (scripts/system-packages.sh rtsp)"
+            assert line.strip().isdigit(), (
+                "no RTSP server; `make test` installs it (scripts/system-packages.sh rtsp)"
+            )
             yield process, int(line)
         finally:
             process.kill()
@@ -82,7 +87,10 @@ class Session:
         data = b""
         for i, payload in enumerate(payloads):
             marker = (i == len(payloads) - 1) << 7
-            rtp = struct.pack(">BBHII", 0x80, 96 | marker, self._sequence & 0xFFFF, ticks & 0xFFFFFFFF, 7) + payload
+            rtp = (
+                struct.pack(">BBHII", 0x80, 96 | marker, self._sequence & 0xFFFF, ticks & 0xFFFFFFFF, 7)
+                + payload
+            )
             self._sequence += 1
             data += struct.pack(">BBH", 0x24, 0, len(rtp)) + rtp
         self._wire.sendall(data)
@@ -96,10 +104,9 @@ class Session:
         )
         self._wire.sendall(struct.pack(">BBH", 0x24, 1, len(rtcp)) + rtcp)
 
-    def reset(self) -> None:
-        """Cut the connection as a crash does."""
-        self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._wire.close()
+    def cut(self) -> None:
+        """End the connection without a word."""
+        self._wire.shutdown(socket.SHUT_RDWR)
 
 
 class ScriptedCamera:
@@ -174,7 +181,9 @@ class ScriptedCamera:
                     if request.startswith("$"):
                         continue
                     head = iter(lambda: lines.readline().decode("latin-1").strip(), "")
-                    fields = {name.lower(): value.strip() for name, _, value in (h.partition(":") for h in head)}
+                    fields = {
+                        name.lower(): value.strip() for name, _, value in (h.partition(":") for h in head)
+                    }
                     method = request.split()[0]
                     self._answer(wire, method, fields.get("cseq", "0"))
                     with self.asked:
@@ -320,7 +329,15 @@ with av.open(target, 'w', format=kind, options=options) as out:
 @contextmanager
 def sending(source: Path, target: str, kind: str, **options: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that sends a file to ``target`` in a loop, at its own pace."""
-    command = [sys.executable, "-c", SENDER, str(source), target, kind, *(f"{k}={v}" for k, v in options.items())]
+    command = [
+        sys.executable,
+        "-c",
+        SENDER,
+        str(source),
+        target,
+        kind,
+        *(f"{k}={v}" for k, v in options.items()),
+    ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             yield process

@@ -55,7 +55,11 @@ def test_states_and_epochs() -> None:
     connection.frame(3.0)
     assert (connection.state, connection.since) == (StreamState.LIVE, 3.0)
     connection.lost(4.0, "gone")
-    assert (connection.state, connection.error, connection.retry_in(4.0)) == (StreamState.WAITING, "gone", 0.0)
+    assert (connection.state, connection.error, connection.retry_in(4.0)) == (
+        StreamState.WAITING,
+        "gone",
+        0.0,
+    )
     connection.connecting(4.0)
     assert connection.connected(5.0) == 2
     assert connection.reconnects == 1
@@ -78,7 +82,9 @@ ALLOWED = {
 @given(
     events=st.lists(
         st.tuples(
-            st.sampled_from(["connecting", "connected", "frame", "stalled", "lost", "slow", "answers", "end"]),
+            st.sampled_from(
+                ["connecting", "connected", "frame", "stalled", "lost", "slow", "answers", "end"]
+            ),
             st.floats(0, 40),
         ),
         max_size=60,
@@ -98,7 +104,11 @@ def test_whatever_happens_the_machine_stays_sound(events: list[tuple[str, float]
             continue
         if event in ("lost", "slow"):
             wait = connection.lost(now, "gone", slow=event == "slow") - now
-            assert 0 <= wait <= (1.2 * SLOW if event == "slow" else min(MOST, FIRST * 2 ** (connection.failures - 1)))
+            assert (
+                0
+                <= wait
+                <= (1.2 * SLOW if event == "slow" else min(MOST, FIRST * 2 ** (connection.failures - 1)))
+            )
         else:
             getattr(connection, event)(now)
         epochs += event == "connected"

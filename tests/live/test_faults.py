@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -34,7 +35,7 @@ def playing(units: list[bytes], *, first: int = 0, pace: float = FAST) -> Callab
         for i, unit in enumerate(units[first:], first):
             session.send(unit, BASE + i * TICKS)
             session.pause(pace)
-        session.reset()
+        session.cut()
 
     return script
 
@@ -52,11 +53,11 @@ def test_it_hangs_up_politely(units: list[bytes]) -> None:
         camera.wait_for("TEARDOWN")
 
 
-def test_a_reset_ends_the_connection_and_says_so(units: list[bytes]) -> None:
+def test_a_cut_in_the_middle_of_a_group_ends_the_connection(units: list[bytes]) -> None:
     with ScriptedCamera(playing(units[:14])) as camera, opened(camera.address) as source:
         items = rest(source)
         assert 13 <= len(items) <= 14
-        assert source.facts()["ended"] in ("closed by the other end", "cut off (Connection reset by peer)")
+        assert source.facts()["ended"] == "closed by the other end"
 
 
 def test_silence_is_a_stall_after_two_seconds(units: list[bytes]) -> None:
@@ -73,7 +74,9 @@ def test_silence_is_a_stall_after_two_seconds(units: list[bytes]) -> None:
         assert 1.5 < clock.now() - begun < 5
         assert source.facts()["ended"] == "stalled: nothing came for 1.8 s"
         assert isinstance(last, Received)
-        assert last.received < begun + 1, "what lay there half put together did not come when it was given out"
+        assert last.received < begun + 1, (
+            "what lay there half put together did not come when it was given out"
+        )
 
 
 def test_a_slow_camera_is_not_a_stalled_one(units: list[bytes]) -> None:
@@ -81,7 +84,7 @@ def test_a_slow_camera_is_not_a_stalled_one(units: list[bytes]) -> None:
         for i in range(8):
             session.send(units[i], BASE + i * 20 * TICKS)
             session.pause(0.8)
-        session.reset()
+        session.cut()
 
     with ScriptedCamera(script) as camera, opened(camera.address, stall=0.4) as source:
         assert len(rest(source)) >= 7
@@ -93,7 +96,7 @@ def test_a_pause_before_each_keyframe_is_no_stall(units: list[bytes]) -> None:
         for i in range(30):
             session.pause(0.5 if i % 10 == 0 else FAST)
             session.send(units[i], BASE + i * TICKS)
-        session.reset()
+        session.cut()
 
     with ScriptedCamera(script) as camera, opened(camera.address) as source:
         assert numbers(source, 29) == list(range(29))
@@ -155,7 +158,12 @@ def test_an_interrupt_ends_every_wait(units: list[bytes], when: str) -> None:
         port = silent.getsockname()[1] if when == "connecting" else proxy.port
         with suppress(SourceError):
             source = open_live(
-                f"rtsp://127.0.0.1:{port}/x", name="camera", clock=clock, interrupt=interrupt, stall=30, patience=30
+                f"rtsp://127.0.0.1:{port}/x",
+                name="camera",
+                clock=clock,
+                interrupt=interrupt,
+                stall=30,
+                patience=30,
             )
             try:
                 numbers(source, 3)
@@ -165,14 +173,12 @@ def test_an_interrupt_ends_every_wait(units: list[bytes], when: str) -> None:
                 source.close()
         ended.append(clock.now())
 
-    import threading
-
     reached = threading.Event()
     with silent, ScriptedCamera(script) as camera, FaultyProxy(camera.port) as proxy:
         with Workers(interrupt.set) as workers:
             workers.start("reader", read)
             if when == "connecting":
-                silent.accept()[0].close() if False else None
+                wire, _ = silent.accept()
             elif when == "described":
                 camera.wait_for("PLAY")
             else:
@@ -181,6 +187,8 @@ def test_an_interrupt_ends_every_wait(units: list[bytes], when: str) -> None:
                     proxy.hold()
             begun = clock.now()
             interrupt.set()
+        if when == "connecting":
+            wire.close()
         assert ended[0] - begun < 3
 
 
@@ -193,7 +201,7 @@ def test_camera_time_comes_from_reports_that_agree(units: list[bytes]) -> None:
                 session.report(wall + i * 0.04, BASE + i * TICKS)
             session.send(units[i], BASE + i * TICKS)
             session.pause(0.02)
-        session.reset()
+        session.cut()
 
     items: list[Received] = []
     with ScriptedCamera(script) as camera, opened(camera.address) as source:
@@ -215,7 +223,7 @@ def test_a_camera_whose_clock_is_not_set_is_not_believed(units: list[bytes]) -> 
                 session.report(100.0 + i * 0.04, BASE + i * TICKS)
             session.send(units[i], BASE + i * TICKS)
             session.pause(0.02)
-        session.reset()
+        session.cut()
 
     with ScriptedCamera(script) as camera, opened(camera.address) as source:
         assert {item.captured for item in rest(source) if isinstance(item, Received)} == {None}
@@ -230,7 +238,7 @@ def test_timestamps_that_jump_an_hour_are_passed_on_and_told(units: list[bytes],
         for i in range(40):
             session.send(units[i], BASE + 400_000_000 + i * TICKS + (hour * 90000 if i >= 20 else 0))
             session.pause(0.02)
-        session.reset()
+        session.cut()
 
     watch, jumps = Backlog(), []
     with ScriptedCamera(script) as camera, opened(camera.address) as source:
@@ -238,11 +246,16 @@ def test_timestamps_that_jump_an_hour_are_passed_on_and_told(units: list[bytes],
             if isinstance(item, Received) and item.frame.stamp.time is not None:
                 jumps.append(watch.frame(item.frame.stamp.time, item.received))
         assert source.facts()["frames"] >= 39  # type: ignore[operator]
-    assert [jump for jump in jumps if jump is not None] == [pytest.approx(hour, abs=1)]
+    (jump,) = [jump for jump in jumps if jump is not None]
+    turn = 2**32 / 90000  # FFmpeg takes every step of a media clock for one ahead
+    assert jump == pytest.approx(hour if hour > 0 else hour + turn, abs=1)
 
 
 def test_damage_is_marked_or_a_gap(units: list[bytes]) -> None:
-    broken = [unit if i != 14 else unit[: len(unit) // 2] + bytes(len(unit) // 2) for i, unit in enumerate(units[:40])]
+    broken = [
+        unit if i != 14 else unit[: len(unit) // 2] + bytes(len(unit) // 2)
+        for i, unit in enumerate(units[:40])
+    ]
     with ScriptedCamera(playing(broken)) as camera, opened(camera.address) as source:
         items = rest(source)
     bad = [item for item in items if isinstance(item, Gap) or item.frame.corrupt]

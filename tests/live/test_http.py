@@ -24,7 +24,11 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 @pytest.fixture(scope="session")
 def jpegs(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     path = make_video(
-        tmp_path_factory.mktemp("live") / "m.avi", frames=40, size=(160, 120), codec="mjpeg", pix_fmt="yuvj420p"
+        tmp_path_factory.mktemp("live") / "m.avi",
+        frames=40,
+        size=(160, 120),
+        codec="mjpeg",
+        pix_fmt="yuvj420p",
     )
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]
@@ -108,12 +112,16 @@ def test_user_and_password_and_refusals(clip: Path) -> None:
     with serving(files(clip.parent, user="me:s3cret")) as port:
         with opened(f"http://me:s3cret@127.0.0.1:{port}/{clip.name}") as source:
             assert numbers(source, 2) == [0, 1]
-        with pytest.raises(SourceRefused, match="user and password") as error, opened(
-            f"http://me:wr0ng@127.0.0.1:{port}/{clip.name}"
+        with (
+            pytest.raises(SourceRefused, match="user and password") as error,
+            opened(f"http://me:wr0ng@127.0.0.1:{port}/{clip.name}"),
         ):
             pass
         assert "wr0ng" not in str(error.value)
-        with pytest.raises(SourceRefused, match="404"), opened(f"http://me:s3cret@127.0.0.1:{port}/nothing.mp4"):
+        with (
+            pytest.raises(SourceRefused, match="404"),
+            opened(f"http://me:s3cret@127.0.0.1:{port}/nothing.mp4"),
+        ):
             pass
 
 
@@ -150,7 +158,10 @@ def segments(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``clip`` as HLS, segments of 0.4 s."""
     folder = tmp_path_factory.mktemp("hls")
     options = {"hls_time": "0.4", "hls_list_size": "0", "hls_flags": "split_by_time"}
-    with av.open(str(clip)) as source, av.open(str(folder / "all.m3u8"), "w", format="hls", options=options) as out:
+    with (
+        av.open(str(clip)) as source,
+        av.open(str(folder / "all.m3u8"), "w", format="hls", options=options) as out,
+    ):
         video = source.streams.video[0]
         stream = out.add_stream_from_template(video)
         for packet in source.demux(video):

@@ -111,15 +111,19 @@ def test_a_server_that_is_stopped_for_longer_is_a_stall(clip: Path, hevc_clip: P
             rest(source)
             assert clock.now() - begun < 10
             assert str(source.facts()["ended"]).startswith("stalled")
-        with pytest.raises(SourceError, match="no answer within 0.3 s"), opened(
-            f"rtsp://127.0.0.1:{port}/h264", patience=0.3
+        with (
+            pytest.raises(SourceError, match="no answer within 0.3 s"),
+            opened(f"rtsp://127.0.0.1:{port}/h264", patience=0.3),
         ):
             pass
         os.kill(process.pid, signal.SIGCONT)
 
 
 def test_a_reset_in_the_middle_of_a_group(gst: str) -> None:
-    with FaultyProxy(int(gst.split(":")[1])) as proxy, opened(f"rtsp://127.0.0.1:{proxy.port}/h264") as source:
+    with (
+        FaultyProxy(int(gst.split(":")[1])) as proxy,
+        opened(f"rtsp://127.0.0.1:{proxy.port}/h264") as source,
+    ):
         assert numbers(source, 14) == list(range(14))
         proxy.cut()
         rest(source)

@@ -17,7 +17,8 @@ from vidinfer.source.paced import PacedReader
 
 __all__ = ["open_http"]
 
-_PEEK = 7
+_PEEK = 1 << 15
+"""Bytes at most. FFmpeg goes back over the beginning, which must then be in its buffer: it is given out in one piece."""
 
 
 def open_http(where: LiveAddress, wishes: Wishes, *, loop: bool) -> Opened:
@@ -79,12 +80,13 @@ def _hls(where: LiveAddress, wishes: Wishes, fetcher: HttpFetcher, *, loop: bool
         options["live_start_index"] = "0"
     container = open_container_live(where, files.name, wishes, options, format="hls", io_open=files.open)
     stream = video_of(container, where)
-    patience = wishes.new_patience()
-    reader: Reader = (
-        PacedReader(container, stream, wishes.clock, wishes.interrupt, loop=loop)
-        if files.recorded
-        else LiveReader(container, stream, wishes.clock, wishes.interrupt, patience, resumable=False)
-    )
+    reader: Reader
+    if files.recorded:
+        reader = PacedReader(container, stream, wishes.clock, wishes.interrupt, loop=loop)
+    else:
+        patience = wishes.new_patience()
+        fetcher.silence = lambda: patience.limit
+        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience, resumable=False)
     details: dict[str, object] = {"paced": files.recorded, "segment_seconds": files.target}
     return Opened(
         where.shown, container, stream, reader, Unknown(), wishes.interrupt, ExitStack(), details=details

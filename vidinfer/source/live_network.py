@@ -141,6 +141,9 @@ def open_container_live(
         if isinstance(error, SourceError):
             raise
         raise _opening(where, wishes, error) from None
+    if wishes.interrupt.is_set:
+        container.close()
+        raise SourceError(f"{where.shown}: interrupted while connecting")
     return container
 
 

@@ -91,6 +91,8 @@ class LiveReader:
         """Packets with something in them; ``ended`` says why there are no more."""
         packets = self._container.demux(self._stream)
         quiet = 0.0
+        if self._interrupt.is_set:
+            self.ended = "interrupted"
         while not self.ended:
             begun = self._clock.now()
             packet, failure = self._next(packets)
@@ -106,7 +108,9 @@ class LiveReader:
                 self._patience.arrived(now - quiet)
                 self._waits.append((now, waited))
                 yield Arrived(packet, now - quiet)
-                if quiet and quiet + _OVER >= self._patience.limit:
+                if self._interrupt.is_set:
+                    self.ended = "interrupted"
+                elif quiet and quiet + _OVER >= self._patience.limit:
                     self._stalled(quiet)
 
     def _next(
