@@ -41,7 +41,7 @@ def units(clip: Path) -> list[bytes]:
 @pytest.fixture(scope="session")
 def hevc_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(
-        tmp_path_factory.mktemp("live") / "hevc.mp4", frames=100, size=SIZE, gop=10, codec="libx265"
+        tmp_path_factory.mktemp("live") / "hevc.mp4", frames=40, size=SIZE, gop=10, codec="libx265"
     )
 
 

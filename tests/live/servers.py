@@ -6,10 +6,10 @@ Whatever is started here is ended by ``close`` (or its ``with`` block), threads 
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import av
 
-__all__ = ["FaultyProxy", "ScriptedCamera", "Session", "packets_of", "rtsp_server", "serving"]
+__all__ = ["FaultyProxy", "ScriptedCamera", "Session", "packets_of", "rtsp_server", "sending", "serving"]
 
 BASE = 1_000_000
 """Where the media clock of a scripted camera begins."""
@@ -304,41 +304,15 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[int]:
             thread.join(LONG)
 
 
-SENDER = """
-import sys, time, av
-source, target, kind, options = sys.argv[1], sys.argv[2], sys.argv[3], dict(a.split('=') for a in sys.argv[4:])
-shift, begun = 0, time.monotonic()
-with av.open(target, 'w', format=kind, options=options) as out:
-    stream = None
-    while True:
-        with av.open(source) as file:
-            video = file.streams.video[0]
-            stream = stream or out.add_stream_from_template(video)
-            for packet in file.demux(video):
-                if packet.dts is None:
-                    continue
-                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                last = packet.dts + packet.duration
-                time.sleep(max(0, begun + float(packet.dts * video.time_base) - time.monotonic()))
-                packet.stream = stream
-                out.mux(packet)
-            shift = last
-"""
-
-
 @contextmanager
-def sending(source: Path, target: str, kind: str, **options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that sends a file to ``target`` in a loop, at its own pace."""
-    command = [
-        sys.executable,
-        "-c",
-        SENDER,
-        str(source),
-        target,
-        kind,
-        *(f"{k}={v}" for k, v in options.items()),
-    ]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+def sending(source: Path, target: str, kind: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The ffmpeg program sending a file to ``target`` in a loop, at its own pace."""
+    tool = shutil.which("ffmpeg")
+    assert tool is not None, "no ffmpeg; `make test` installs it"
+    command = [tool, "-v", "error", "-re", "-stream_loop", "-1", "-i", str(source), "-c", "copy", "-f", kind]
+    with subprocess.Popen(
+        [*command, *options, target], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             yield process
         finally:

@@ -50,7 +50,7 @@ def test_hevc(gst: str) -> None:
 def test_a_recording_ends_when_its_server_does(gst: str) -> None:
     with opened(f"rtsp://{gst}/h265") as source:
         items = rest(source)
-        assert len(items) >= 99
+        assert len(items) >= 39
         assert source.facts()["ended"] == "closed by the other end"
 
 
@@ -90,15 +90,17 @@ def test_a_server_that_is_killed_ends_the_connection_at_once(clip: Path, hevc_cl
 
 
 def test_a_server_that_is_stopped_for_a_second_loses_nothing(clip: Path, hevc_clip: Path) -> None:
-    with rtsp_server(str(clip), str(hevc_clip), "") as (process, port):
-        with opened(f"rtsp://127.0.0.1:{port}/h264") as source:
-            assert numbers(source, 5) == list(range(5))
-            process.send_signal(signal.SIGSTOP)
-            go_on = threading.Timer(1.0, process.send_signal, (signal.SIGCONT,))
-            go_on.start()
-            found = numbers(source, 30)
-            go_on.join()
-            assert found == list(range(5, 35))
+    with (
+        rtsp_server(str(clip), str(hevc_clip), "") as (process, port),
+        opened(f"rtsp://127.0.0.1:{port}/h264") as source,
+    ):
+        assert numbers(source, 5) == list(range(5))
+        process.send_signal(signal.SIGSTOP)
+        go_on = threading.Timer(1.0, process.send_signal, (signal.SIGCONT,))
+        go_on.start()
+        found = numbers(source, 30)
+        go_on.join()
+        assert found == list(range(5, 35))
 
 
 def test_a_server_that_is_stopped_for_longer_is_a_stall(clip: Path, hevc_clip: Path) -> None:
@@ -112,11 +114,50 @@ def test_a_server_that_is_stopped_for_longer_is_a_stall(clip: Path, hevc_clip: P
             assert clock.now() - begun < 10
             assert str(source.facts()["ended"]).startswith("stalled")
         with (
-            pytest.raises(SourceError, match="no answer within 0.3 s"),
+            pytest.raises(SourceError, match=r"no answer within 0\.3 s"),
             opened(f"rtsp://127.0.0.1:{port}/h264", patience=0.3),
         ):
             pass
         os.kill(process.pid, signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_stopped_for_half_a_minute_can_be_read_again(clip: Path, hevc_clip: Path) -> None:
+    with rtsp_server(str(clip), str(hevc_clip), "") as (process, port):
+        with opened(f"rtsp://127.0.0.1:{port}/h264") as source:
+            numbers(source, 10)
+            process.send_signal(signal.SIGSTOP)
+            go_on = threading.Timer(30.0, process.send_signal, (signal.SIGCONT,))
+            go_on.start()
+            rest(source)
+            assert str(source.facts()["ended"]).startswith("stalled")
+        with opened(f"rtsp://127.0.0.1:{port}/h264", patience=60, first_index=10) as source:
+            assert numbers(source, 5) == list(range(5))
+        go_on.join()
+
+
+@pytest.mark.slow
+def test_the_time_of_a_real_server_is_ours(gst: str) -> None:
+    """Its reports come every few seconds; it runs on this machine, so its clock is the one that stamps the files."""
+    items: list[Received] = []
+    with opened(f"rtsp://{gst}/h264") as source:
+        numbers(source, 400, seen=items.append)
+        clock = source.facts()["clock"]
+    known = [item for item in items if item.captured is not None]
+    assert known, clock
+    assert {item.time_source for item in known} == {TimeSource.RTCP}
+    lags = [item.received - item.captured for item in known if item.captured is not None]
+    assert max(lags) - min(lags) < 1, "its clock and ours go on together"
+
+
+def test_another_codec_at_the_next_connection(gst: str) -> None:
+    codecs, index = [], 0
+    for path in ("h264", "h265", "h264"):
+        with opened(f"rtsp://{gst}/{path}", first_index=index) as source:
+            codecs.append(source.info.details["codec"])
+            assert numbers(source, 3) == [0, 1, 2]
+            index += 3
+    assert codecs == ["h264", "hevc", "h264"]
 
 
 def test_a_reset_in_the_middle_of_a_group(gst: str) -> None:

@@ -146,7 +146,6 @@ class Backlog:
         slope = (lag3 - lag0) / (t3 - t0)
         allowed = _STEADY + _STEADY * abs(lag3 - lag0)
         steady = all(abs(lag0 + slope * (at - t0) - lag) <= allowed for at, lag in between)
-        ours = self.true_clock or self.lagging
         if steady and abs(slope) > _OTHER and not (self.true_clock or self.lagging):
             self.pace, self.rate = Pace.OTHER, max(1 - slope, _SLOWEST)
             self._begin_anew()  # what grew so far was the clock's

@@ -18,7 +18,7 @@ from vidinfer.source.paced import PacedReader
 __all__ = ["open_http"]
 
 _PEEK = 1 << 15
-"""Bytes at most. FFmpeg goes back over the beginning, which must then be in its buffer: it is given out in one piece."""
+"""Bytes at most. FFmpeg goes back over the beginning, so it must be in its buffer: in one piece."""
 
 
 def open_http(where: LiveAddress, wishes: Wishes, *, loop: bool) -> Opened:
@@ -51,7 +51,7 @@ def _body(
         reader = PacedReader(container, stream, wishes.clock, wishes.interrupt, loop=loop)
     else:
         fetcher.silence = lambda: patience.limit
-        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience, resumable=False)
+        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience)
     connection = ExitStack()
     connection.callback(body.close)
     details: dict[str, object] = {"paced": recorded, "loop": loop and recorded}
@@ -86,7 +86,7 @@ def _hls(where: LiveAddress, wishes: Wishes, fetcher: HttpFetcher, *, loop: bool
     else:
         patience = wishes.new_patience()
         fetcher.silence = lambda: patience.limit
-        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience, resumable=False)
+        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience)
     details: dict[str, object] = {"paced": files.recorded, "segment_seconds": files.target}
     return Opened(
         where.shown, container, stream, reader, Unknown(), wishes.interrupt, ExitStack(), details=details
