@@ -19,6 +19,15 @@ for purpose in "$@"; do
     chromium) # plays the overlaid video
       command -v chromium >/dev/null || need+=(chromium)
       have_library libatomic.so.1 || need+=(libatomic1) ;; # which the driver that steers it expects
+    rtsp) # the real RTSP server of the tests; it runs under the system's own Python
+      rtsp_there() {
+        /usr/bin/python3 -c 'import gi; gi.require_version("GstRtspServer", "1.0"); gi.require_version("Gst", "1.0")
+from gi.repository import Gst, GstRtspServer, Gio; Gst.init(None)
+raise SystemExit(not all(map(Gst.ElementFactory.find, ("qtdemux", "h264parse", "rtph264pay"))) or not Gio.TlsBackend.get_default().supports_tls())' 2>/dev/null
+      }
+      rtsp_there || need+=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+        gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking)
+      command -v openssl >/dev/null || need+=(openssl) ;; # makes the certificate
     *) echo "system-packages.sh: unknown purpose '$purpose'" >&2; exit 2 ;;
   esac
 done

@@ -90,7 +90,7 @@ class SenderTimes:
     def packet(self, arrived: Arrived) -> None:
         """Note the report that came with a packet."""
         packet = arrived.packet
-        if packet.has_sidedata("rtcp_sr"):
+        if packet is not None and packet.has_sidedata("rtcp_sr"):
             self._clock.report(read_report(bytes(packet.get_sidedata("rtcp_sr"))), arrived.received)
             start = self._container.start_time_realtime
             self._start = None if start is None else start / 1e6

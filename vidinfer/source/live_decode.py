@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -69,6 +70,9 @@ class LiveDecoder:
     def frames(self, arrived: Arrived) -> Iterator[Shown | Gap]:
         """What ``arrived`` completes."""
         packet = arrived.packet
+        if packet is None:
+            yield from self._rest(arrived.received)
+            return
         if self._left_out(packet):
             return
         if packet.pts is not None:
@@ -86,6 +90,15 @@ class LiveDecoder:
             self._count_silent()
         for frame in frames:
             yield Shown(frame, self._when(frame, arrived.received))
+
+    def _rest(self, now: float) -> Iterator[Shown]:
+        """What the decoder still holds."""
+        with suppress(av.FFmpegError, EOFError):
+            for frame in self._codec.decode(None):
+                yield Shown(frame, self._when(frame, now))
+        self._codec.flush_buffers()
+        self._received.clear()
+        self._from_key = True
 
     def _left_out(self, packet: Packet[VideoStream]) -> bool:
         level = self.level

@@ -17,7 +17,8 @@ from vidinfer.source.paced import PacedReader
 
 __all__ = ["open_http"]
 
-_PEEK = 7
+_PEEK = 1 << 15
+"""Bytes at most. FFmpeg goes back over the beginning, so it must be in its buffer: in one piece."""
 
 
 def open_http(where: LiveAddress, wishes: Wishes, *, loop: bool) -> Opened:
@@ -50,7 +51,7 @@ def _body(
         reader = PacedReader(container, stream, wishes.clock, wishes.interrupt, loop=loop)
     else:
         fetcher.silence = lambda: patience.limit
-        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience, resumable=False)
+        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience)
     connection = ExitStack()
     connection.callback(body.close)
     details: dict[str, object] = {"paced": recorded, "loop": loop and recorded}
@@ -79,12 +80,13 @@ def _hls(where: LiveAddress, wishes: Wishes, fetcher: HttpFetcher, *, loop: bool
         options["live_start_index"] = "0"
     container = open_container_live(where, files.name, wishes, options, format="hls", io_open=files.open)
     stream = video_of(container, where)
-    patience = wishes.new_patience()
-    reader: Reader = (
-        PacedReader(container, stream, wishes.clock, wishes.interrupt, loop=loop)
-        if files.recorded
-        else LiveReader(container, stream, wishes.clock, wishes.interrupt, patience, resumable=False)
-    )
+    reader: Reader
+    if files.recorded:
+        reader = PacedReader(container, stream, wishes.clock, wishes.interrupt, loop=loop)
+    else:
+        patience = wishes.new_patience()
+        fetcher.silence = lambda: patience.limit
+        reader = LiveReader(container, stream, wishes.clock, wishes.interrupt, patience)
     details: dict[str, object] = {"paced": files.recorded, "segment_seconds": files.target}
     return Opened(
         where.shown, container, stream, reader, Unknown(), wishes.interrupt, ExitStack(), details=details

@@ -14,7 +14,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from vidinfer.clock import Clock
-from vidinfer.errors import SourceError, SourceRefused
+from vidinfer.errors import SourceError, SourceRefused, SourceUnreachable
 from vidinfer.source.capture import CaptureTimes, DeviceTimes, SenderTimes, Unknown
 from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live_address import LiveAddress
@@ -24,7 +24,6 @@ from vidinfer.source.patience import Patience
 from vidinfer.source.refusal import refusal
 from vidinfer.source.rtsp_knock import knock
 from vidinfer.source.v4l2 import CameraReader, check_camera, device_number
-from vidinfer.source.wire import connected
 
 __all__ = [
     "PROBING",
@@ -67,9 +66,9 @@ class Wishes:
         return Patience(self.stall, self.patience)
 
     @property
-    def wait(self) -> str:
-        """Microseconds that FFmpeg may wait for a socket."""
-        return str(int(min(SLICE, self.stall) * 1e6))
+    def wait(self) -> float:
+        """Seconds that FFmpeg may wait for a socket."""
+        return min(SLICE, self.stall)
 
 
 def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
@@ -78,7 +77,7 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
     options = {
         **PROBING,
         "rtsp_transport": wishes.transport,
-        "timeout": wishes.wait,
+        "timeout": _microseconds(wishes.wait),
         "allowed_media_types": "video",  # with sound, FFmpeg moves the pictures' time at the first sender report
         "probesize": "32",
         "tls_verify": str(int(wishes.verify)),
@@ -94,10 +93,8 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
 
 def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
     """RTMP and RTMPS."""
-    with connected(where, wishes.interrupt, wishes.patience, verify=wishes.verify):
-        pass  # there is somebody
     # Not ``timeout``: to FFmpeg's RTMP that means to listen.
-    options = {**PROBING, "rw_timeout": wishes.wait, "rtmp_live": "live", "rtmp_buffer": "100"}
+    options = {**PROBING, "rw_timeout": _microseconds(wishes.wait), "rtmp_live": "live", "rtmp_buffer": "100"}
     options |= {"analyzeduration": "1000000"}
     container = open_container_live(where, where.url, wishes, options)
     stream = video_of(container, where)
@@ -106,7 +103,12 @@ def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
 
 def open_udp(where: LiveAddress, wishes: Wishes) -> Opened:
     """MPEG-TS that somebody sends to a port here, or to a multicast group."""
-    options = {**PROBING, "timeout": wishes.wait, "buffer_size": str(_UDP_BUFFER), "overrun_nonfatal": "1"}
+    options = {
+        **PROBING,
+        "timeout": _microseconds(wishes.wait),
+        "buffer_size": str(_UDP_BUFFER),
+        "overrun_nonfatal": "1",
+    }
     options |= {"probesize": "1000000", "analyzeduration": "2000000"}
     container = open_container_live(where, where.url, wishes, options, format="mpegts")
     stream = video_of(container, where)
@@ -119,9 +121,7 @@ def open_camera(where: LiveAddress, wishes: Wishes) -> Opened:
     options = {**PROBING, "timestamps": "abs", "probesize": "32"}
     container = open_container_live(where, where.url, wishes, options, format="v4l2")
     stream = video_of(container, where)
-    reader = CameraReader(
-        container, stream, wishes.clock, wishes.interrupt, wishes.new_patience(), resumable=False
-    )
+    reader = CameraReader(container, stream, wishes.clock, wishes.interrupt, wishes.new_patience())
     reader.number = device_number(where.url)
     return _opened(where, container, stream, reader, DeviceTimes(stream), wishes, {})
 
@@ -144,6 +144,9 @@ def open_container_live(
         if isinstance(error, SourceError):
             raise
         raise _opening(where, wishes, error) from None
+    if wishes.interrupt.is_set:
+        container.close()
+        raise SourceError(f"{where.shown}: interrupted while connecting")
     return container
 
 
@@ -173,18 +176,24 @@ def _opening(where: LiveAddress, wishes: Wishes, error: Exception) -> SourceErro
     if isinstance(error, TimeoutError | av.error.ExitError):
         return SourceError(f"{where.shown}: connected, and nothing came; check that the camera sends")
     if isinstance(error, ConnectionRefusedError):
-        return SourceError(
+        return SourceUnreachable(
             f"{where.shown}: connection refused; check that the server runs and the port is right"
         )
     words = getattr(error, "strerror", None) or type(error).__name__
     return SourceError(f"{where.shown}: cannot be opened ({words}); check the address and what is sent there")
 
 
+def _microseconds(seconds: float) -> str:
+    return str(int(seconds * 1e6))
+
+
 def _reader(
     container: InputContainer, stream: VideoStream, wishes: Wishes, *, resumable: bool = False
 ) -> LiveReader:
-    patience = wishes.new_patience()
-    return LiveReader(container, stream, wishes.clock, wishes.interrupt, patience, resumable=resumable)
+    patience, wait = wishes.new_patience(), wishes.wait
+    return LiveReader(
+        container, stream, wishes.clock, wishes.interrupt, patience, wait=wait, resumable=resumable
+    )
 
 
 def _opened(

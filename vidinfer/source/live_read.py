@@ -27,7 +27,8 @@ _OVER = 0.2
 class Arrived(NamedTuple):
     """A packet, and when it was read."""
 
-    packet: Packet[VideoStream]
+    packet: Packet[VideoStream] | None
+    """``None``: nothing that comes later continues what came so far."""
     received: float
     """Monotonic seconds."""
 
@@ -66,13 +67,16 @@ class LiveReader:
         interrupt: Interrupt,
         patience: Patience,
         *,
-        resumable: bool,
+        wait: float | None = None,
+        resumable: bool = False,
     ) -> None:
+        """``wait``: seconds after which FFmpeg gives up a read; ``None``: what it reads from keeps the time itself."""
         self._container = container
         self._stream = stream
         self._clock = clock
         self._interrupt = interrupt
         self._patience = patience
+        self._wait = wait
         self._resumable = resumable
         self.ended = ""
         self._waits: deque[tuple[float, float]] = deque(maxlen=64)
@@ -91,6 +95,8 @@ class LiveReader:
         """Packets with something in them; ``ended`` says why there are no more."""
         packets = self._container.demux(self._stream)
         quiet = 0.0
+        if self._interrupt.is_set:
+            self.ended = "interrupted"
         while not self.ended:
             begun = self._clock.now()
             packet, failure = self._next(packets)
@@ -102,11 +108,13 @@ class LiveReader:
                 packets, quiet = self._after(failure, packets, quiet + waited)
             else:
                 # At the end of a wait FFmpeg gives out what lay there, not knowing whether it was complete.
-                quiet = SLICE if self._resumable and waited >= SLICE else 0.0
+                quiet = self._wait if self._wait is not None and waited >= self._wait else 0.0
                 self._patience.arrived(now - quiet)
                 self._waits.append((now, waited))
                 yield Arrived(packet, now - quiet)
-                if quiet and quiet + _OVER >= self._patience.limit:
+                if self._interrupt.is_set:
+                    self.ended = "interrupted"
+                elif quiet and quiet + _OVER >= self._patience.limit:
                     self._stalled(quiet)
 
     def _next(
@@ -130,6 +138,10 @@ class LiveReader:
             self._stalled(quiet)
         elif failure is None:
             self.ended = "closed by the other end"
+        elif (
+            self._wait is not None and quiet >= self._wait
+        ):  # UDP has no other word for it than an input error
+            self._stalled(quiet)
         else:
             self.ended = f"cut off ({getattr(failure, 'strerror', None) or type(failure).__name__})"
         return packets, quiet

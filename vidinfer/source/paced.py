@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 
 import av
@@ -39,15 +39,12 @@ class PacedReader:
         interrupt: Interrupt,
         *,
         loop: bool,
-        flush: Callable[[], None] = lambda: None,
     ) -> None:
-        """``flush`` is called before each new round: packets of the next do not continue those of the last."""
         self._container = container
         self._stream = stream
         self._clock = clock
         self._interrupt = interrupt
         self._loop = loop
-        self._flush = flush
         self._time_base = Fraction(stream.time_base or Fraction(1, av.time_base))
         self._shift = 0
         self._last: int | None = None
@@ -70,6 +67,7 @@ class PacedReader:
                     self.ended = "interrupted"
                     return
                 yield Arrived(packet, self._clock.now())
+            yield Arrived(None, self._clock.now())
             if not self._loop or not read or not self._rewound():
                 self.ended = self.ended or "played to its end"
                 return
@@ -124,5 +122,4 @@ class PacedReader:
             self.ended = "played to its end, and cannot be played again"
             return False
         self._last = None
-        self._flush()
         return True
