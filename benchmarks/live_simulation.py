@@ -1,0 +1,205 @@
+"""Cameras x a model's service times x a policy, simulated: ``python -m benchmarks.live_simulation [--seeds N]``.
+
+A discrete-event simulation of one executor. The scheduler is the one that runs are made with; cameras and service times
+are made up, from a seed, and nothing waits. So the figures compare policies; they say nothing about any machine.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from vidinfer.scheduling import Eager, Policy, Rounds, Scheduler, ServiceTimes, Settings, Ticket
+
+MS = 0.001
+POLICIES = ("eager", "window 10 ms", "rounds", "ours")
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Times in seconds."""
+
+    rate: float
+    """Frames a second."""
+    phase: float
+    """Of the first frame."""
+    jitter: float = 0.0
+    """Each frame is late by up to this, evenly spread; frames never overtake each other."""
+    pause_every: float = 0.0
+    """Around a keyframe nothing comes for ``pause``, and then all that was held back at once; 0: never."""
+    pause: float = 0.0
+
+    def times(self, until: float, random_: random.Random) -> list[float]:
+        """When each frame arrives."""
+        found: list[float] = []
+        for i in range(math.ceil((until - self.phase) * self.rate)):
+            at = self.phase + i / self.rate
+            since = (at - self.phase) % self.pause_every if self.pause_every else math.inf
+            held = at - since + self.pause if since < self.pause else at
+            held += random_.uniform(0, self.jitter)
+            found.append(max(held, found[-1]) if found else held)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """l(n) = a·n + b in seconds, times 1 + up to ``noise``."""
+
+    a: float = 1 * MS
+    b: float = 4 * MS
+    noise: float = 0.0
+
+    def __call__(self, frames: int) -> float:
+        """Without noise."""
+        return self.a * frames + self.b
+
+    def within(self, budget: float) -> float:
+        """Frames a second that are labelled within ``budget``: (1 - 2b/L)/a."""
+        return (1 - 2 * self.b / budget) / self.a
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the frames; latencies in milliseconds."""
+
+    latencies: list[float] = field(default_factory=list)
+    labelled: dict[int, int] = field(default_factory=dict)
+    dropped: dict[int, int] = field(default_factory=dict)
+    batches: int = 0
+    arrived: int = 0
+    closed_by: dict[str, int] = field(default_factory=dict)
+
+    def percentile(self, share: float) -> float:
+        """Of the labelled frames."""
+        ordered = sorted(self.latencies)
+        return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else math.inf
+
+    @property
+    def mean_batch(self) -> float:
+        """Frames."""
+        return len(self.latencies) / max(1, self.batches)
+
+    def overtime(self, budget: float) -> float:
+        """Share of all frames that had no label within ``budget`` milliseconds."""
+        late = sum(one > budget for one in self.latencies)
+        return (late + sum(self.dropped.values())) / max(1, self.arrived)
+
+
+def scheduler_of(policy: str, settings: Settings, model: Model) -> Scheduler:
+    """Ours with all it knows; the others as their systems have them: no budget, frames of up to half a second."""
+    service = ServiceTimes()
+    service.seed((n, model(n)) for n in (1, 2, 4, 8) for _ in range(2))
+    if policy == "ours":
+        return Scheduler(settings, service)
+    plain = replace(settings, latency_slo=None, policy="fixed")
+    rival: dict[str, Policy | None] = {"eager": Eager(), "rounds": Rounds(), "window 10 ms": None}
+    return Scheduler(plain, service, rival[policy])
+
+
+def simulate(
+    scheduler: Scheduler, cameras: Sequence[Camera], model: Model, *, seconds: float, seed: int, skip: float = 0.0
+) -> Outcome:
+    """Run it; frames of the first ``skip`` seconds are not counted."""
+    random_ = random.Random(seed)
+    arrivals = sorted(
+        (at, stream, i) for stream, cam in enumerate(cameras) for i, at in enumerate(cam.times(seconds, random_))
+    )
+    for stream in range(len(cameras)):
+        scheduler.join(stream, "", 0.0)
+    outcome, running, done_at, wake, took = Outcome(), (), math.inf, math.inf, 0.0
+    running: tuple[Ticket, ...] = ()
+    next_arrival = 0
+    while True:
+        arrives = arrivals[next_arrival][0] if next_arrival < len(arrivals) else math.inf
+        now = min(arrives, done_at, wake)
+        if now == math.inf:
+            break
+        if now == done_at:
+            scheduler.finished(now, len(running), took)
+            for ticket in running:
+                if ticket.received >= skip:
+                    outcome.latencies.append((now - ticket.received) / MS)
+                    outcome.labelled[ticket.stream] = outcome.labelled.get(ticket.stream, 0) + 1
+            running, done_at = (), math.inf
+        elif now == arrives:
+            _, stream, number = arrivals[next_arrival]
+            next_arrival += 1
+            outcome.arrived += now >= skip
+            evicted = scheduler.arrived(Ticket(stream, number, now, now), now)
+            if evicted is not None and evicted.received >= skip:
+                outcome.dropped[evicted.stream] = outcome.dropped.get(evicted.stream, 0) + 1
+        wake = math.inf
+        decision = scheduler.decide(now)
+        for ticket, _ in decision.dropped:
+            if ticket.received >= skip:
+                outcome.dropped[ticket.stream] = outcome.dropped.get(ticket.stream, 0) + 1
+        if decision.dispatch is not None:
+            running = decision.dispatch.tickets
+            took = model(len(running)) * (1 + random_.uniform(0, model.noise))
+            done_at = now + took
+            outcome.batches += now >= skip
+            reason = decision.dispatch.closed_by
+            outcome.closed_by[reason] = outcome.closed_by.get(reason, 0) + 1
+        elif decision.wait_until is not None:
+            wake = max(now, decision.wait_until)
+    return outcome
+
+
+def spread(count: int, rate: float, seed: int, **more: float) -> list[Camera]:
+    """Cameras that know nothing of each other."""
+    random_ = random.Random(f"phases {seed}")
+    return [Camera(rate, random_.random() / rate, **more) for _ in range(count)]
+
+
+def together(count: int, rate: float, **more: float) -> list[Camera]:
+    """Cameras that one clock drives."""
+    return [Camera(rate, 0.0, **more) for _ in range(count)]
+
+
+ROWS: dict[str, Callable[[int], list[Camera]]] = {
+    "1 camera, 30 fps": lambda seed: spread(1, 30, seed),
+    "4 in phase, 1 ms jitter": lambda seed: together(4, 30, jitter=MS),
+    "4 random phases": lambda seed: spread(4, 30, seed),
+    "8 at 15 fps, random": lambda seed: spread(8, 15, seed),
+    "8 at 15 fps, in phase": lambda seed: together(8, 15, jitter=MS),
+    "16 random phases": lambda seed: spread(16, 30, seed),
+    "8 random, 5 ms jitter": lambda seed: spread(8, 30, seed, jitter=5 * MS),
+    "8 in phase, 5 ms jitter": lambda seed: together(8, 30, jitter=5 * MS),
+    "8 random, pauses": lambda seed: spread(8, 15, seed, jitter=MS, pause_every=2.0, pause=0.4),
+    "24 random phases": lambda seed: spread(24, 30, seed),
+}
+"""The first six are those of the policies' first comparison, the others what real cameras add."""
+
+
+def table(seeds: int, seconds: float, noise: float) -> Iterator[dict[str, object]]:
+    """Every row with every policy; percentiles over all seeds together."""
+    model = Model(noise=noise)
+    for name, cameras_of in ROWS.items():
+        for policy in POLICIES:
+            total = Outcome()
+            for seed in range(seeds):
+                cameras = cameras_of(seed)
+                settings = Settings(max_batch_size=len(cameras) if len(cameras) > 1 else 8, max_queue_size=16)
+                scheduler = scheduler_of(policy, settings, model)
+                one = simulate(scheduler, cameras, model, seconds=seconds, seed=seed, skip=min(3.0, seconds / 3))
+                total.latencies += one.latencies
+                total.batches += one.batches
+                total.arrived += one.arrived
+                total.dropped.update({(seed, stream): n for stream, n in one.dropped.items()})
+            yield {
+                "row": name,
+                "policy": policy,
+                **{f"p{p}": round(total.percentile(p / 100), 2) for p in (50, 95, 99)},
+                "mean": round(sum(total.latencies) / len(total.latencies), 2),
+                "batch": round(total.mean_batch, 2),
+                "dropped": sum(total.dropped.values()),
+                "overtime_100ms": round(total.overtime(100.0), 4),
+            }
+
+
+if __name__ == "__main__":
+    for row in table(int(sys.argv[1]), float(sys.argv[2]), 0.0):
+        print(row)

@@ -1,0 +1,121 @@
+"""A batch closes: how many frames, which, and which are not worth it any more."""
+
+from __future__ import annotations
+
+import math
+
+from vidinfer.scheduling.policies import MARGIN
+from vidinfer.scheduling.settings import Settings
+from vidinfer.scheduling.streams import Group, Stream
+from vidinfer.scheduling.ticket import Ticket
+from vidinfer.scheduling.turns import Turns
+
+__all__ = ["close", "places"]
+
+
+def places(group: Group, settings: Settings) -> int:
+    """Frames of the largest batch that is allowed now.
+
+    Under a budget a frame that comes right after a batch was sent waits for that one and then for its own: twice the
+    time of a batch must fit in (Nexus, SOSP 2019). Frames that came together, one of each stream, are no reason for
+    that: nobody comes while they are being labelled.
+    """
+    most = settings.max_batch_size
+    if settings.latency_slo is None or group.frames <= 1:
+        return most
+    if group.frames == len(group.waiting) and _done_before_the_next(group, min(most, group.frames)):
+        return most
+    within = group.service.largest((settings.latency_slo - MARGIN) / 2, most)
+    return most if within is None else max(1, within)
+
+
+def close(
+    group: Group, settings: Settings, turns: Turns, now: float, *, keep_one: bool
+) -> tuple[list[Ticket], list[Ticket]]:
+    """The frames of the batch, and those that are dropped because they would be late.
+
+    ``keep_one``: never leave nothing to send. O(streams · log places + places · log streams + frames dropped).
+    """
+    size = min(group.frames, places(group, settings))
+    lateness = _Lateness(group, settings, now)
+    if not lateness.any(size):
+        return turns.take(group, size, settings.max_same_source_frames), []
+    first = lateness.saving_all(size)
+    if first:
+        return turns.take_oldest(group, first), []
+    size = lateness.size_that_loses_least(size)
+    dropped = lateness.drop(size, keep_one=keep_one)
+    if not group.frames:
+        return [], dropped
+    return turns.take(group, min(group.frames, size), settings.max_same_source_frames), dropped
+
+
+class _Lateness:
+    """Which frames would be late if a batch of so many were sent now.
+
+    Late without doubt is what even the median says. Late by the high quantile only is enough where the stream has a
+    newer frame: that one is worth more.
+    """
+
+    def __init__(self, group: Group, settings: Settings, now: float) -> None:
+        self._group, self._now, self._slo = group, now, settings.latency_slo
+        self._allowed = settings.max_staleness if self._slo is None else self._slo
+
+    def any(self, size: int) -> bool:
+        """Is anything in question?"""
+        return self._group.oldest_received() + self._allowed < self._now + self._seconds(size, high=True)
+
+    def saving_all(self, size: int) -> int:
+        """Frames for a smaller batch, oldest first, after which the rest is in time too; 0: that cannot be done."""
+        frames = self._group.frames
+        if self._slo is None or frames > size:
+            return 0
+        deadlines = sorted(t.received + self._allowed for s in self._group.waiting.values() for t in s.queue)
+        first = self._group.service.largest(deadlines[0] - self._now, frames - 1) if frames > 1 else 0
+        if not first:
+            return 0
+        rest = self._now + self._seconds(first, high=True) + self._seconds(frames - first, high=True)
+        return first if rest <= deadlines[first] else 0
+
+    def size_that_loses_least(self, size: int) -> int:
+        """The largest batch, up to ``size``, for which enough frames are in time; at least 1."""
+        low, high = 1, size
+        while low < high:
+            middle = (low + high + 1) // 2
+            late = sum(self._late(stream, middle) for stream in self._group.waiting.values())
+            low, high = (middle, high) if self._group.frames - late >= middle else (low, middle - 1)
+        return low
+
+    def drop(self, size: int, *, keep_one: bool) -> list[Ticket]:
+        """Take the late ones out."""
+        dropped: list[Ticket] = []
+        streams = list(self._group.waiting.values())
+        spared = None
+        if keep_one:
+            streams.sort(key=lambda stream: stream.queue[-1].received)
+            spared = streams[-1]
+        for stream in streams:
+            late = self._late(stream, size)
+            if stream is spared and self._group.frames == late:
+                late -= 1
+            dropped += [stream.pop() for _ in range(late)]
+        return dropped
+
+    def _late(self, stream: Stream, size: int) -> int:
+        """Frames at the head of its queue that would be late."""
+        safe, likely = (self._now + self._seconds(size, high) - self._allowed for high in (True, False))
+        count, last = 0, len(stream.queue) - 1
+        for ticket in stream.queue:
+            if ticket.received >= (likely if count == last else safe):
+                break
+            count += 1
+        return count
+
+    def _seconds(self, size: int, high: bool) -> float:
+        """What is added to the age: nothing, where only the age counts."""
+        return 0.0 if self._slo is None else self._group.service.predict(size, high) or 0.0
+
+
+def _done_before_the_next(group: Group, frames: int) -> bool:
+    periods = (stream.arrivals.period or math.inf for stream in group.waiting.values())
+    return (group.service.predict(frames, high=True) or math.inf) <= min(periods)

@@ -1,0 +1,132 @@
+"""How long a batch of n frames takes, learned while running: l(n) = a·n + b, and how far it strays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vidinfer.scheduling.recent import Recent
+from vidinfer.service import fit
+
+__all__ = ["ServiceTimes"]
+
+KEPT = 128
+"""Batches of each size."""
+ENOUGH = 8
+"""Batches of a size from which their own median counts more than the line."""
+ENOUGH_HIGH = 32
+"""The same for their high quantile."""
+SKIPPED = 2
+"""First batches of a size: warm-up."""
+HIGH = 0.99
+UNKNOWN_SPREAD = 1.25
+"""High quantile over median, before there is anything to tell it from."""
+FORGOTTEN = 1024
+"""Batches after which a size that did not come again no longer counts, if others tell the line."""
+
+
+class _Size:
+    """What is known of one size."""
+
+    __slots__ = ("last", "skip", "times")
+
+    def __init__(self, skip: int) -> None:
+        self.times = Recent(KEPT)
+        self.skip = skip
+        self.last = 0
+
+
+class ServiceTimes:
+    """Seconds by batch size, of one model and one shape. BentoML's dispatcher fits the same line; the quantiles are for
+    models whose time depends on what they see (ORLOJ, arXiv 2209.00159).
+
+    Memory: at most 128 numbers for each size that was ever run. Thread rule: one caller at a time.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, _Size] = {}
+        self._spread = Recent(2 * KEPT)
+        self._observed = 0
+        self._line: tuple[float, float] | None = None
+        self._middle: list[float] = [0.0]
+        self._high: list[float] = [0.0]
+        self._changed = False
+
+    def seed(self, measured: Iterable[tuple[int, float]]) -> None:
+        """``(frames, seconds)`` from a warmed-up model: these sizes need no warm-up any more."""
+        for frames, seconds in measured:
+            self._sizes.setdefault(frames, _Size(0)).skip = 0
+            self._add(frames, seconds)
+
+    def observe(self, frames: int, seconds: float) -> None:
+        """A batch was run.
+
+        Raises:
+            ValueError: no frames, or less than no time.
+        """
+        if frames < 1 or seconds < 0:
+            raise ValueError(f"a batch has at least 1 frame and takes time, got {frames} frames in {seconds} s")
+        size = self._sizes.setdefault(frames, _Size(SKIPPED))
+        if size.skip:
+            size.skip -= 1
+            return
+        usual = self.predict(frames)
+        if usual:
+            self._spread.add(seconds / usual)
+        self._add(frames, seconds)
+
+    @property
+    def line(self) -> tuple[float, float] | None:
+        """a and b in seconds; ``None`` before anything was measured. b is 0 where only one size was."""
+        if self._changed:
+            self._refresh(len(self._middle) - 1)
+        return self._line
+
+    def predict(self, frames: int, high: bool = False) -> float | None:
+        """Seconds for a batch of ``frames``: the median, or what 99 of 100 do not exceed; ``None``: not known yet."""
+        table = self._high if high else self._middle
+        if self._changed or frames >= len(table):
+            self._refresh(max(frames, len(table) - 1))
+            table = self._high if high else self._middle
+        return table[frames] if self._line is not None else None
+
+    def largest(self, budget: float, most: int) -> int | None:
+        """Frames of the largest batch, up to ``most``, that hardly ever takes longer than ``budget`` seconds.
+
+        0 if none does; ``None``: not known yet.
+        """
+        if self.predict(most) is None:
+            return None
+        high = self._high
+        return next((n for n in range(most, 0, -1) if high[n] <= budget), 0)
+
+    def _add(self, frames: int, seconds: float) -> None:
+        self._observed += 1
+        size = self._sizes[frames]
+        size.times.add(seconds)
+        size.last = self._observed
+        self._changed = True
+
+    def _refresh(self, most: int) -> None:
+        """O(sizes + most), once for each batch that was run."""
+        self._changed = False
+        known = {n: size for n, size in self._sizes.items() if len(size.times)}
+        fresh = {n: size for n, size in known.items() if self._observed - size.last < FORGOTTEN}
+        if len(fresh) >= 2 and len(fresh) < len(known):
+            self._sizes = {n: s for n, s in self._sizes.items() if n in fresh or n not in known}
+            known = fresh
+        if not known:
+            return
+        medians = {n: size.times.quantile(0.5) for n, size in known.items()}
+        points = [(n, m) for n, m in medians.items() for _ in range(min(ENOUGH, len(known[n].times)))]
+        line = fit(points if len(known) > 1 else points[:1])
+        a, b = line.marginal, line.fixed
+        spread = max(1.0, self._spread.quantile(HIGH)) if len(self._spread) >= ENOUGH else UNKNOWN_SPREAD
+        least = min(medians.values()) / 2  # a line through noise may go below 0
+        self._middle, self._high = [0.0], [0.0]
+        for n in range(1, most + 1):
+            size = known.get(n)
+            count = len(size.times) if size else 0
+            middle = medians[n] if count >= ENOUGH else max(least, a * n + b)
+            self._middle.append(middle)
+            self._high.append(size.times.quantile(HIGH) if size and count >= ENOUGH_HIGH else middle * spread)
+        self._line = a, b
