@@ -100,12 +100,20 @@ def scheduler_of(policy: str, settings: Settings, model: Model) -> Scheduler:
 
 
 def simulate(
-    scheduler: Scheduler, cameras: Sequence[Camera], model: Model, *, seconds: float, seed: int, skip: float = 0.0
+    scheduler: Scheduler,
+    cameras: Sequence[Camera],
+    model: Model,
+    *,
+    seconds: float,
+    seed: int,
+    skip: float = 0.0,
 ) -> Outcome:
     """Run it; frames of the first ``skip`` seconds are not counted."""
     random_ = random.Random(seed)
     arrivals = sorted(
-        (at, stream, i) for stream, cam in enumerate(cameras) for i, at in enumerate(cam.times(seconds, random_))
+        (at, stream, i)
+        for stream, cam in enumerate(cameras)
+        for i, at in enumerate(cam.times(seconds, random_))
     )
     for stream in range(len(cameras)):
         scheduler.join(stream, "", 0.0)
@@ -161,13 +169,13 @@ def together(count: int, rate: float, **more: float) -> list[Camera]:
 
 ROWS: dict[str, Callable[[int], list[Camera]]] = {
     "1 camera, 30 fps": lambda seed: spread(1, 30, seed),
-    "4 in phase, 1 ms jitter": lambda seed: together(4, 30, jitter=MS),
+    "4 in phase, 1 ms jitter": lambda _: together(4, 30, jitter=MS),
     "4 random phases": lambda seed: spread(4, 30, seed),
     "8 at 15 fps, random": lambda seed: spread(8, 15, seed),
-    "8 at 15 fps, in phase": lambda seed: together(8, 15, jitter=MS),
+    "8 at 15 fps, in phase": lambda _: together(8, 15, jitter=MS),
     "16 random phases": lambda seed: spread(16, 30, seed),
     "8 random, 5 ms jitter": lambda seed: spread(8, 30, seed, jitter=5 * MS),
-    "8 in phase, 5 ms jitter": lambda seed: together(8, 30, jitter=5 * MS),
+    "8 in phase, 5 ms jitter": lambda _: together(8, 30, jitter=5 * MS),
     "8 random, pauses": lambda seed: spread(8, 15, seed, jitter=MS, pause_every=2.0, pause=0.4),
     "24 random phases": lambda seed: spread(24, 30, seed),
 }
@@ -184,7 +192,9 @@ def table(seeds: int, seconds: float, noise: float) -> Iterator[dict[str, object
                 cameras = cameras_of(seed)
                 settings = Settings(max_batch_size=len(cameras) if len(cameras) > 1 else 8, max_queue_size=16)
                 scheduler = scheduler_of(policy, settings, model)
-                one = simulate(scheduler, cameras, model, seconds=seconds, seed=seed, skip=min(3.0, seconds / 3))
+                one = simulate(
+                    scheduler, cameras, model, seconds=seconds, seed=seed, skip=min(3.0, seconds / 3)
+                )
                 total.latencies += one.latencies
                 total.batches += one.batches
                 total.arrived += one.arrived

@@ -37,7 +37,7 @@ def close(
     ``keep_one``: never leave nothing to send. O(streams · log places + places · log streams + frames dropped).
     """
     size = min(group.frames, places(group, settings))
-    lateness = _Lateness(group, settings, now)
+    lateness = _Lateness(group, settings, now, turns.overloaded)
     if not lateness.any(size):
         return turns.take(group, size, settings.max_same_source_frames), []
     first = lateness.saving_all(size)
@@ -54,11 +54,12 @@ class _Lateness:
     """Which frames would be late if a batch of so many were sent now.
 
     Late without doubt is what even the median says. Late by the high quantile only is enough where the stream has a
-    newer frame: that one is worth more.
+    newer frame, which is worth more, and under overload, when a frame that is surely in time can have the place.
     """
 
-    def __init__(self, group: Group, settings: Settings, now: float) -> None:
+    def __init__(self, group: Group, settings: Settings, now: float, overloaded: bool) -> None:
         self._group, self._now, self._slo = group, now, settings.latency_slo
+        self._doubtful_stay = not overloaded
         self._allowed = settings.max_staleness if self._slo is None else self._slo
 
     def any(self, size: int) -> bool:
@@ -106,7 +107,7 @@ class _Lateness:
         safe, likely = (self._now + self._seconds(size, high) - self._allowed for high in (True, False))
         count, last = 0, len(stream.queue) - 1
         for ticket in stream.queue:
-            if ticket.received >= (likely if count == last else safe):
+            if ticket.received >= (likely if count == last and self._doubtful_stay else safe):
                 break
             count += 1
         return count

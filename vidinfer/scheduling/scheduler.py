@@ -6,6 +6,7 @@ import math
 from collections.abc import Hashable, Iterable
 
 from vidinfer.scheduling.closing import close, places
+from vidinfer.scheduling.overload import Outcomes
 from vidinfer.scheduling.policies import Policy, Situation, Verdict, policy_of
 from vidinfer.scheduling.service_times import ServiceTimes
 from vidinfer.scheduling.settings import Settings
@@ -16,6 +17,10 @@ from vidinfer.scheduling.turns import Turns
 __all__ = ["Scheduler"]
 
 NOTHING = Decision()
+OVERLOADED = 0.05
+"""Share of dropped frames, of all streams in the last seconds."""
+SHAPES = 16
+"""Shapes that are remembered when no stream has them any more."""
 PROBE = 1.0
 """Seconds without a batch after which a late frame is sent all the same: a budget that cannot be kept gives a label now
 and then, and the service times get the chance to be corrected."""
@@ -49,6 +54,7 @@ class Scheduler:
         self._contended = False
         self._trim = False
         self._last_sent = -math.inf
+        self._outcomes = Outcomes()
         self.free_since = -math.inf
         """When the executor last had nothing to do any more; from the beginning on: minus infinity."""
 
@@ -89,10 +95,7 @@ class Scheduler:
             raise ValueError(f"stream {stream} has joined already: it must leave before it joins again")
         if not 0 < weight < math.inf:
             raise ValueError(f"the weight of a stream is more than 0, got {weight}")
-        if shape not in self._groups:
-            service, self._first_service = self._first_service or ServiceTimes(), None
-            self._groups[shape] = Group(shape, service)
-        group = self._groups[shape]
+        group = self._group(shape)
         self._streams[stream] = group.streams[stream] = Stream(stream, weight, group)
 
     def leave(self, stream: int, now: float) -> list[Ticket]:  # noqa: ARG002
@@ -119,10 +122,10 @@ class Scheduler:
         evicted = None
         if len(stream.queue) >= self._settings.queue_size:
             evicted = stream.pop()
-            stream.outcomes.count(now, 0, 1)
+            self._count([evicted], now, dropped=1)
         if not stream.queue:
             self._turns.waits(stream)
-        stream.push(ticket, now)
+        stream.push(ticket)
         return evicted
 
     def decide(self, now: float) -> Decision:
@@ -141,7 +144,14 @@ class Scheduler:
                 group.waited = True
                 until = min(until, verdict.until)
                 continue
-            tickets, late = close(group, self._settings, self._turns, now, keep_one=now - self._last_sent >= PROBE)
+            self._turns.overloaded = self._outcomes.dropped(now) > OVERLOADED
+            tickets, late = close(
+                group,
+                self._settings,
+                self._turns,
+                now,
+                keep_one=now - self._last_sent >= PROBE,
+            )
             self._count(late, now, dropped=1)
             dropped += [(ticket, STALE) for ticket in late]
             if tickets:
@@ -177,6 +187,17 @@ class Scheduler:
         """By stream: share of its frames that was dropped in the last five seconds, 0 to 1."""
         return {number: stream.outcomes.dropped(now) for number, stream in self._streams.items()}
 
+    def _group(self, shape: Hashable) -> Group:
+        """Of this shape; the service times of a shape outlive its streams, as they may come back."""
+        group = self._groups.get(shape)
+        if group is None:
+            empty = [one for one, group in self._groups.items() if not group.streams]
+            for one in empty[: len(self._groups) - SHAPES + 1]:
+                del self._groups[one]
+            service, self._first_service = self._first_service or ServiceTimes(), None
+            group = self._groups[shape] = Group(shape, service)
+        return group
+
     def _verdict(self, group: Group, now: float, *, contested: bool) -> Verdict:
         """Is this group's batch to be closed? ``idle`` instead of a reason to end a wait that never began."""
         if self._ended:
@@ -211,6 +232,7 @@ class Scheduler:
     def _count(self, tickets: Iterable[Ticket], now: float, *, sent: int = 0, dropped: int = 0) -> None:
         for ticket in tickets:
             self._streams[ticket.stream].outcomes.count(now, sent, dropped)
+            self._outcomes.count(now, sent, dropped)
 
     def _trimmed(self, now: float) -> list[tuple[Ticket, str]]:
         """Queues became shorter by other settings."""

@@ -64,7 +64,9 @@ class ServiceTimes:
             ValueError: no frames, or less than no time.
         """
         if frames < 1 or seconds < 0:
-            raise ValueError(f"a batch has at least 1 frame and takes time, got {frames} frames in {seconds} s")
+            raise ValueError(
+                f"a batch has at least 1 frame and takes time, got {frames} frames in {seconds} s"
+            )
         size = self._sizes.setdefault(frames, _Size(SKIPPED))
         if size.skip:
             size.skip -= 1

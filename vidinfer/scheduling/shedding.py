@@ -28,8 +28,8 @@ class Limits:
 class Shedding:
     """What one stream's decoder leaves out.
 
-    At a higher level fewer frames arrive, so the drops end that called for it: whether a lower level would hold cannot be
-    seen but by trying. Each failed attempt doubles the time to the next one, so over a lasting overload of T seconds
+    At a higher level fewer frames arrive, so the drops end that called for it: whether a lower level would hold cannot
+    be seen but by trying. Each failed attempt doubles the time to the next one, so over a lasting overload of T seconds
     the level changes O(log T) times, and then twice every ``longest`` seconds.
 
     A pure state machine. Thread rule: one caller at a time.

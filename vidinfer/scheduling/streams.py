@@ -33,10 +33,10 @@ class Stream:
         """The batch that it was last part of."""
         self.outcomes = Outcomes()
 
-    def push(self, ticket: Ticket, now: float) -> None:
+    def push(self, ticket: Ticket) -> None:
         """Queue a frame and learn from its arrival."""
-        self.arrivals.seen(now)
-        self.lag = max(0.0, now - ticket.received)
+        self.arrivals.seen(ticket.queued)
+        self.lag = max(0.0, ticket.queued - ticket.received)
         self.queue.append(ticket)
         self.group.waiting[self.number] = self
         self.group.frames += 1
