@@ -1,4 +1,4 @@
-"""Cameras x a model's service times x a policy, simulated: ``python -m benchmarks.live_simulation [--seeds N]``.
+"""Cameras x a model's service times x a policy, simulated: ``python -m benchmarks.live_simulation``.
 
 A discrete-event simulation of one executor. The scheduler is the one that runs are made with; cameras and service times
 are made up, from a seed, and nothing waits. So the figures compare policies; they say nothing about any machine.
@@ -6,6 +6,8 @@ are made up, from a seed, and nothing waits. So the figures compare policies; th
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 import random
 import sys
@@ -183,33 +185,105 @@ ROWS: dict[str, Callable[[int], list[Camera]]] = {
 
 
 def table(seeds: int, seconds: float, noise: float) -> Iterator[dict[str, object]]:
-    """Every row with every policy; percentiles over all seeds together."""
+    """Every row with every policy; percentiles over all seeds together, in milliseconds."""
     model = Model(noise=noise)
     for name, cameras_of in ROWS.items():
         for policy in POLICIES:
-            total = Outcome()
+            outcomes = []
             for seed in range(seeds):
                 cameras = cameras_of(seed)
                 settings = Settings(max_batch_size=len(cameras) if len(cameras) > 1 else 8, max_queue_size=16)
                 scheduler = scheduler_of(policy, settings, model)
-                one = simulate(
-                    scheduler, cameras, model, seconds=seconds, seed=seed, skip=min(3.0, seconds / 3)
-                )
-                total.latencies += one.latencies
-                total.batches += one.batches
-                total.arrived += one.arrived
-                total.dropped.update({(seed, stream): n for stream, n in one.dropped.items()})
-            yield {
-                "row": name,
-                "policy": policy,
-                **{f"p{p}": round(total.percentile(p / 100), 2) for p in (50, 95, 99)},
-                "mean": round(sum(total.latencies) / len(total.latencies), 2),
-                "batch": round(total.mean_batch, 2),
-                "dropped": sum(total.dropped.values()),
-                "overtime_100ms": round(total.overtime(100.0), 4),
+                outcomes.append(simulate(scheduler, cameras, model, seconds=seconds, seed=seed, skip=3.0))
+            yield {"row": name, "noise": noise, "policy": policy, **_figures(outcomes, 0.1)}
+
+
+def capacity(policy: str, model: Model, slo: float, rate: float, *, seconds: float, seeds: int) -> int:
+    """Most cameras of which at most 1 % of the frames have no label within ``slo``: MLPerf's MultiStream of 2019."""
+    count = math.ceil(1.1 * model.within(slo) / rate)
+    while (
+        count and overtime(policy, model, slo, spread_of=(count, rate), seconds=seconds, seeds=seeds) > 0.01
+    ):
+        count -= 1
+    return count
+
+
+def overtime(
+    policy: str, model: Model, slo: float, *, spread_of: tuple[int, float], seconds: float, seeds: int
+) -> float:
+    """Share of frames without a label in time, of so many cameras at such a rate."""
+    count, rate = spread_of
+    shares = []
+    for seed in range(seeds):
+        settings = Settings(max_batch_size=64, latency_slo=slo)
+        cameras = spread(count, rate, seed)
+        scheduler = scheduler_of(policy, settings, model)
+        outcome = simulate(scheduler, cameras, model, seconds=seconds, seed=seed, skip=2.0)
+        shares.append(outcome.overtime(slo / MS))
+    return sum(shares) / len(shares)
+
+
+def capacities(seeds: int, seconds: float) -> Iterator[dict[str, object]]:
+    """Cameras at 15 frames a second within 100 ms, by model and policy."""
+    for a, b, noise in ((1, 4, 0.0), (4, 8, 0.0), (4, 8, 0.1), (10, 5, 0.0), (20, 10, 0.0)):
+        model = Model(a * MS, b * MS, noise)
+        found = {
+            policy: capacity(policy, model, 0.1, 15, seconds=seconds, seeds=seeds) for policy in POLICIES
+        }
+        yield {"a_ms": a, "b_ms": b, "noise": noise, "theory": round(model.within(0.1) / 15, 2), **found}
+
+
+def overloads(seconds: float) -> Iterator[dict[str, object]]:
+    """Three times more frames than can be labelled within 100 ms, at rates that differ."""
+    model = Model(4 * MS, 8 * MS, 0.1)
+    for rates in ((15,), (30, 10, 5), (30, 15, 2)):
+        each = math.ceil(3 * model.within(0.1) / sum(rates))
+        cameras = [camera for rate in rates for camera in spread(each, rate, rate)]
+        for policy in POLICIES:
+            scheduler = scheduler_of(
+                policy, Settings(max_batch_size=32, latency_slo=0.1, max_queue_size=8), model
+            )
+            outcome = simulate(scheduler, cameras, model, seconds=seconds, seed=1, skip=2.0)
+            by_rate = {
+                rate: sum(outcome.labelled.get(i, 0) for i, cam in enumerate(cameras) if cam.rate == rate)
+                / each
+                for rate in rates
             }
+            shares = {f"labels_per_s_at_{rate}": round(n / (seconds - 2.0), 2) for rate, n in by_rate.items()}
+            yield {"cameras": len(cameras), "policy": policy, **shares, **_figures([outcome], 0.1)}
+
+
+def _figures(outcomes: Sequence[Outcome], slo: float) -> dict[str, object]:
+    total = Outcome()
+    for one in outcomes:
+        total.latencies += one.latencies
+        total.batches += one.batches
+        total.arrived += one.arrived
+        total.dropped[len(total.dropped)] = sum(one.dropped.values())
+    return {
+        **{f"p{p}": round(total.percentile(p / 100), 2) for p in (50, 95, 99)},
+        "mean": round(sum(total.latencies) / max(1, len(total.latencies)), 2),
+        "batch": round(total.mean_batch, 2),
+        "dropped": sum(total.dropped.values()),
+        "overtime": round(total.overtime(slo / MS), 4),
+    }
+
+
+def main() -> int:
+    """Print everything as JSON lines."""
+    parser = argparse.ArgumentParser(description="Policies for live streams, in simulation.")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of simulated time")
+    options = parser.parse_args()
+    for noise in (0.0, 0.1):
+        for row in table(options.seeds, options.seconds, noise):
+            print(json.dumps({"latency": row}), flush=True)
+    for row in capacities(options.seeds, options.seconds):
+        print(json.dumps({"capacity": row}), flush=True)
+    for row in overloads(options.seconds):
+        print(json.dumps({"overload": row}), flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    for row in table(int(sys.argv[1]), float(sys.argv[2]), 0.0):
-        print(row)
+    sys.exit(main())

@@ -18,9 +18,11 @@ MISSED = 3
 RESTART = 2.0
 """Seconds without a frame after which the old pace says nothing about the new one; shorter pauses are made up for by
 the burst that follows them, and belong to the pace."""
-TYPICAL, RARE = 0.9, 0.98
-"""Quantiles of the errors of past predictions: where the first is not small against the period, nothing is predicted;
-an expected frame is no longer waited for when it is later than the second."""
+TYPICAL = 0.9
+"""Quantile of the errors of past predictions that is to be small against the period, else nothing is predicted."""
+BEYOND = 1.25
+"""An expected frame is waited for a quarter longer than the latest of the last 64 was late. A single one that was very
+late costs nothing: ``expected`` then tells that waiting for what is late already would take long."""
 LEAST_SLACK = 0.0005
 """Seconds: what a machine's own scheduling makes of any time."""
 
@@ -69,7 +71,7 @@ class Arrivals:
         if len(stamps) < TRUSTED or len(self._errors) < TRUSTED - 2:
             self.due = math.inf
             return
-        self.slack = min(period / 2, max(LEAST_SLACK, self._errors.quantile(RARE)))
+        self.slack = min(period / 2, LEAST_SLACK + BEYOND * max(0.0, self._errors.quantile(1.0)))
         self.due = now + period if self._errors.quantile(TYPICAL) <= period / 4 else math.inf
 
     def expected(self, now: float) -> float:

@@ -46,7 +46,9 @@ def worth_waiting_for(
             last = max(end, expected[-1][0]) + seconds(count - k)
             worst = max(worst, last - expected[k][1])
             total += last * (count - k)
-        better = not k or worst < best_worst - EQUAL or (worst <= best_worst + EQUAL and total < best_sum)
+        better = (
+            not k or worst < best_worst - EQUAL or (worst <= best_worst + EQUAL and total < best_sum - EQUAL)
+        )
         if better:
             best, best_worst, best_sum = k, worst, total
     return best

@@ -22,8 +22,9 @@ OVERLOADED = 0.05
 SHAPES = 16
 """Shapes that are remembered when no stream has them any more."""
 PROBE = 1.0
-"""Seconds without a batch after which a late frame is sent all the same: a budget that cannot be kept gives a label now
-and then, and the service times get the chance to be corrected."""
+"""Seconds without a batch after which a frame that should be late is sent all the same, and then another whenever the
+last one was in time: a budget that cannot be kept gives a label now and then, and service times that are wrong, as the
+machine was busy with something else, are soon corrected."""
 
 
 class Scheduler:
@@ -49,7 +50,10 @@ class Scheduler:
         self._groups: dict[Hashable, Group] = {}
         self._streams: dict[int, Stream] = {}
         self._turns = Turns()
-        self._running: tuple[Group, int] | None = None
+        self._running: tuple[Group, float] | None = None
+        """And until when its labels would be in time though they should be late; where they should not: never."""
+        self._better = False
+        """The last batch should have been late and was in time."""
         self._ended = False
         self._contended = False
         self._trim = False
@@ -150,7 +154,7 @@ class Scheduler:
                 self._settings,
                 self._turns,
                 now,
-                keep_one=now - self._last_sent >= PROBE,
+                keep_one=self._better or now - self._last_sent >= PROBE,
             )
             self._count(late, now, dropped=1)
             dropped += [(ticket, STALE) for ticket in late]
@@ -173,8 +177,8 @@ class Scheduler:
         """
         if self._running is None:
             raise ValueError("finished, but no batch was sent")
-        group, _ = self._running
-        self._running = None
+        group, deadline = self._running
+        self._running, self._better = None, now <= deadline
         self.free_since = now
         if frames:
             group.service.observe(frames, seconds)
@@ -192,7 +196,7 @@ class Scheduler:
         group = self._groups.get(shape)
         if group is None:
             empty = [one for one, group in self._groups.items() if not group.streams]
-            for one in empty[: len(self._groups) - SHAPES + 1]:
+            for one in empty[: max(0, len(self._groups) - SHAPES + 1)]:
                 del self._groups[one]
             service, self._first_service = self._first_service or ServiceTimes(), None
             group = self._groups[shape] = Group(shape, service)
@@ -224,7 +228,9 @@ class Scheduler:
         self._count(tickets, now, sent=1)
         for other in self._groups.values():
             other.waited = False
-        self._running = group, len(tickets)
+        deadline = min(ticket.received for ticket in tickets) + (self._settings.latency_slo or math.inf)
+        seconds = group.service.predict(len(tickets)) or 0.0
+        self._running = group, deadline if now + seconds > deadline else -math.inf
         self._contended = any(other.frames for other in self._groups.values())
         self._last_sent = now
         return Dispatch(tuple(tickets), reason)

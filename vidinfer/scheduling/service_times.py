@@ -20,8 +20,9 @@ SKIPPED = 2
 HIGH = 0.99
 UNKNOWN_SPREAD = 1.25
 """High quantile over median, before there is anything to tell it from."""
-FORGOTTEN = 1024
-"""Batches after which a size that did not come again no longer counts, if others tell the line."""
+FORGOTTEN = 512
+"""Batches after which a size that did not come again no longer counts: what it took may no longer be so, and would keep
+it from ever being tried again."""
 
 
 class _Size:
@@ -112,10 +113,9 @@ class ServiceTimes:
         """O(sizes + most), once for each batch that was run."""
         self._changed = False
         known = {n: size for n, size in self._sizes.items() if len(size.times)}
-        fresh = {n: size for n, size in known.items() if self._observed - size.last < FORGOTTEN}
-        if len(fresh) >= 2 and len(fresh) < len(known):
-            self._sizes = {n: s for n, s in self._sizes.items() if n in fresh or n not in known}
-            known = fresh
+        for n, size in list(known.items()):
+            if self._observed - size.last >= FORGOTTEN:
+                del self._sizes[n], known[n]
         if not known:
             return
         medians = {n: size.times.quantile(0.5) for n, size in known.items()}

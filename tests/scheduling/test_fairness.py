@@ -1,0 +1,86 @@
+"""Who gets how much, when there is not enough."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.live_simulation import MS, Camera, Model, Outcome, scheduler_of, simulate, spread, together
+from vidinfer.scheduling import Scheduler, ServiceTimes, Settings, Ticket
+
+SLO = 100 * MS
+MODEL = Model(4 * MS, 8 * MS, noise=0.02)
+
+
+def overloaded(cameras: list[Camera], seconds: float = 20.0) -> Outcome:
+    chosen = Settings(max_batch_size=32, latency_slo=SLO, max_queue_size=8)
+    return simulate(scheduler_of("ours", chosen, MODEL), cameras, MODEL, seconds=seconds, seed=5, skip=2.0)
+
+
+def fair_shares(rates: list[float], total: float) -> list[float]:
+    """Max-min: who asks for less than the rest could have gets it, and the others share alike."""
+    shares, left = dict.fromkeys(range(len(rates)), 0.0), total
+    for done, i in enumerate(sorted(shares, key=lambda i: rates[i])):
+        shares[i] = min(rates[i], left / (len(rates) - done))
+        left -= shares[i]
+    return list(shares.values())
+
+
+@pytest.mark.parametrize(
+    "cameras",
+    [
+        spread(42, 15, 1),
+        together(42, 15, jitter=MS),
+        spread(14, 30, 1) + spread(14, 10, 2) + spread(14, 5, 3),
+        spread(14, 30, 1, jitter=5 * MS) + spread(14, 15, 2, jitter=5 * MS) + spread(14, 2, 3, jitter=5 * MS),
+    ],
+    ids=["15 fps", "15 fps together", "30, 10 and 5 fps", "30, 15 and 2 fps, jitter"],
+)
+def test_three_times_too_much(cameras: list[Camera]) -> None:
+    """Labels are in time, each camera keeps its share within 10 %, and what was dropped adds up."""
+    assert sum(camera.rate for camera in cameras) > 2.9 * MODEL.within(SLO)
+    outcome = overloaded(cameras)
+    assert outcome.percentile(0.99) <= SLO / MS
+    assert outcome.arrived == len(outcome.latencies) + sum(outcome.dropped.values())
+    rates = [outcome.labelled.get(i, 0) / 18.0 for i in range(len(cameras))]
+    assert sum(rates) > 0.85 * MODEL.within(SLO)
+    for rate, fair in zip(rates, fair_shares([c.rate for c in cameras], sum(rates)), strict=True):
+        assert rate == pytest.approx(fair, rel=0.1)
+
+
+def test_weights_count_under_overload() -> None:
+    scheduler = Scheduler(Settings(max_batch_size=3, max_queue_size=4), ServiceTimes())
+    for stream in range(6):
+        scheduler.join(stream, "shape", 0.0, weight=2.0 if stream < 2 else 1.0)
+    served = dict.fromkeys(range(6), 0)
+    for i in range(800):
+        for stream in range(6):
+            scheduler.arrived(Ticket(stream, i, i * MS, i * MS), i * MS)
+        dispatch = scheduler.decide(i * MS).dispatch
+        assert dispatch is not None
+        for ticket in dispatch.tickets:
+            served[ticket.stream] += 1
+        scheduler.finished(i * MS, 3, MS)
+    for stream, count in served.items():
+        assert count == pytest.approx(600 if stream < 2 else 300, rel=0.02)
+
+
+def test_shapes_take_turns_by_what_their_streams_are_due() -> None:
+    """One large camera beside eight small ones gets a ninth, not half."""
+    scheduler = Scheduler(
+        Settings(max_batch_size=4, max_queue_size=4, max_same_source_frames=1), ServiceTimes()
+    )
+    for stream in range(9):
+        scheduler.join(stream, "large" if stream == 8 else "small", 0.0)
+    served = dict.fromkeys(range(9), 0)
+    for i in range(900):
+        for stream in range(9):
+            scheduler.arrived(Ticket(stream, i, i * MS, i * MS), i * MS)
+        dispatch = scheduler.decide(i * MS).dispatch
+        assert dispatch is not None
+        assert len({ticket.stream == 8 for ticket in dispatch.tickets}) == 1
+        for ticket in dispatch.tickets:
+            served[ticket.stream] += 1
+        scheduler.finished(i * MS, len(dispatch.tickets), MS)
+    total = sum(served.values())
+    for count in served.values():
+        assert count == pytest.approx(total / 9, rel=0.1)
