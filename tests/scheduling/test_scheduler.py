@@ -124,3 +124,16 @@ def test_another_shape_is_not_kept_waiting() -> None:
     scheduler.arrived(Ticket(9, 0, at, at), at)
     decision = scheduler.decide(at)
     assert decision.dispatch is not None
+
+
+def test_throughput_waits_for_nobody_who_is_not_expected() -> None:
+    """Three streams within 2 ms, then nobody for 31: the third closes the batch."""
+    chosen = Settings(policy="throughput", max_batch_size=8, max_queue_delay=20 * MS)
+    scheduler = scheduler_with(chosen, line(), 4)
+    tickets = [t for stream in range(3) for t in regular(stream, 33 * MS, 40, phase=stream * MS)]
+    answers = [answer for answer in play(scheduler, tickets, line()) if answer.at > 20 * 33 * MS]
+    assert {tuple(answer.streams) for answer in answers} == {(0, 1, 2)}
+    for answer in answers:
+        assert answer.decision.dispatch is not None
+        assert answer.decision.dispatch.closed_by == "lookahead"
+        assert answer.at % (33 * MS) == pytest.approx(2 * MS, abs=1e-6)

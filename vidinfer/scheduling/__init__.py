@@ -1,7 +1,7 @@
 """Batching across live streams: pure state machines, told what happens and when."""
 
 from vidinfer.scheduling.arrivals import Activity, Arrivals
-from vidinfer.scheduling.policies import LookAhead, Policy, Situation, Verdict, Window
+from vidinfer.scheduling.policies import Filling, LookAhead, Policy, Situation, Verdict, Window
 from vidinfer.scheduling.rivals import Eager, Rounds
 from vidinfer.scheduling.scheduler import Scheduler
 from vidinfer.scheduling.service_times import ServiceTimes
@@ -18,6 +18,7 @@ __all__ = [
     "Decision",
     "Dispatch",
     "Eager",
+    "Filling",
     "Limits",
     "LookAhead",
     "Policy",

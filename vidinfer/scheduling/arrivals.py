@@ -23,6 +23,8 @@ TYPICAL = 0.9
 BEYOND = 1.25
 """An expected frame is waited for a quarter longer than the latest of the last 64 was late. A single one that was very
 late costs nothing: ``expected`` then tells that waiting for what is late already would take long."""
+SAME = 1e-6
+"""Seconds: a delay that differs by less from one of the past is that one, and is over."""
 LEAST_SLACK = 0.0005
 """Seconds: what a machine's own scheduling makes of any time."""
 
@@ -83,7 +85,7 @@ class Arrivals:
             self._pass_over(now)
         if self.due == math.inf:
             return math.inf
-        late = self._errors.mean_above(now - self.due) if now > self.due - self.slack else 0.0
+        late = self._errors.mean_above(now - self.due + SAME) if now > self.due - self.slack else 0.0
         return max(now, self.due + min(self.slack, self.slack if late is None else late))
 
     def activity(self, now: float) -> Activity:

@@ -10,7 +10,7 @@ from vidinfer.scheduling.lookahead import worth_waiting_for
 from vidinfer.scheduling.settings import Settings
 from vidinfer.scheduling.streams import Group
 
-__all__ = ["LookAhead", "Policy", "Situation", "Verdict", "Window", "policy_of"]
+__all__ = ["Filling", "LookAhead", "Policy", "Situation", "Verdict", "Window", "policy_of"]
 
 MARGIN = 0.001
 """Seconds that a batch is sent before the last moment: a thread does not wake up on the dot."""
@@ -62,12 +62,26 @@ class Policy(Protocol):
 
 
 class Window:
-    """Wait for a full batch as long as it is allowed: ``throughput`` and ``fixed``."""
+    """Wait for a full batch as long as it is allowed, whatever comes: ``fixed``."""
 
     def verdict(self, situation: Situation, now: float) -> Verdict:
         """``delay`` or ``deadline``."""
         limit = situation.limit()
         return Verdict(limit.reason) if now >= limit.until else Verdict(None, limit.until)
+
+
+class Filling:
+    """The same, but not in vain: it goes at once where nobody is expected before that: ``throughput``."""
+
+    def verdict(self, situation: Situation, now: float) -> Verdict:
+        """``lookahead``, ``delay`` or ``deadline``."""
+        limit = situation.limit()
+        if now >= limit.until:
+            return Verdict(limit.reason)
+        group = situation.group
+        if not group.unpredictable(now) and not group.expected(now, limit.until):
+            return Verdict("lookahead")
+        return Verdict(None, limit.until)
 
 
 class LookAhead:
@@ -104,4 +118,5 @@ class LookAhead:
 
 def policy_of(settings: Settings) -> Policy:
     """By its name."""
-    return LookAhead() if settings.policy == "latency" else Window()
+    policies: dict[str, Policy] = {"latency": LookAhead(), "throughput": Filling(), "fixed": Window()}
+    return policies[settings.policy]

@@ -126,9 +126,8 @@ class ServiceTimes:
         least = min(medians.values()) / 2  # a line through noise may go below 0
         self._middle, self._high = [0.0], [0.0]
         for n in range(1, most + 1):
-            size = known.get(n)
-            count = len(size.times) if size else 0
+            count = len(known[n].times) if n in known else 0
             middle = medians[n] if count >= ENOUGH else max(least, a * n + b)
             self._middle.append(middle)
-            self._high.append(size.times.quantile(HIGH) if size and count >= ENOUGH_HIGH else middle * spread)
+            self._high.append(known[n].times.quantile(HIGH) if count >= ENOUGH_HIGH else middle * spread)
         self._line = a, b

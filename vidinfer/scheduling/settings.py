@@ -21,8 +21,8 @@ class Settings:
     """
 
     policy: str = "latency"
-    """``latency``: wait only as far as predicted arrivals make it pay. ``throughput``: wait for a full batch as long as
-    it is allowed. ``fixed``: the same, and no predictions are used but for what is late already."""
+    """``latency``: wait only as far as predicted arrivals make the slowest label come sooner. ``throughput``: wait for
+    a full batch as long as it is allowed, if anybody is expected. ``fixed``: wait so, whoever is expected."""
     max_batch_size: int = 8
     max_queue_delay: float = 0.010
     """A ceiling: longest that a frame waits for company while the model is free, from when it was queued."""

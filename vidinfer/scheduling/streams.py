@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Hashable
 
-from vidinfer.scheduling.arrivals import Arrivals
+from vidinfer.scheduling.arrivals import Activity, Arrivals
 from vidinfer.scheduling.overload import Outcomes
 from vidinfer.scheduling.service_times import ServiceTimes
 from vidinfer.scheduling.ticket import Ticket
@@ -84,3 +84,10 @@ class Group:
                     found.append((at, at - stream.lag))
         found.sort()
         return found
+
+    def unpredictable(self, now: float) -> bool:
+        """Some stream delivers, and nobody knows when."""
+        streams = self.streams.values()
+        return any(
+            s.arrivals.due == math.inf and s.arrivals.activity(now) is Activity.ACTIVE for s in streams
+        )

@@ -45,4 +45,4 @@ class Decision:
     dropped: tuple[tuple[Ticket, str], ...] = ()
     """With the reason of each."""
     wait_until: float | None = None
-    """Ask again then at the latest; ``None``: only when something changes."""
+    """Ask again at each arrival, and then at the latest; ``None``: at the next arrival or when the batch is done."""
