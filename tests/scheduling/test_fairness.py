@@ -64,6 +64,22 @@ def test_weights_count_under_overload() -> None:
         assert count == pytest.approx(600 if stream < 2 else 300, rel=0.02)
 
 
+def test_no_weight_gives_a_stream_more_of_a_batch_than_is_allowed_while_others_wait() -> None:
+    chosen = Settings(max_batch_size=4, max_queue_size=8, max_same_source_frames=2)
+    scheduler = Scheduler(chosen, ServiceTimes())
+    for stream in range(4):
+        scheduler.join(stream, "shape", 0.0, weight=100.0 if stream == 0 else 1.0)
+    for i in range(100):
+        for stream in 4 * list(range(4)):
+            scheduler.arrived(Ticket(stream, i, i * MS, i * MS), i * MS)
+        dispatch = scheduler.decide(i * MS).dispatch
+        assert dispatch is not None
+        assert len(dispatch.tickets) == 4
+        if i:  # at first all are alike
+            assert sum(ticket.stream == 0 for ticket in dispatch.tickets) == 2
+        scheduler.finished(i * MS, 4, MS)
+
+
 def test_shapes_take_turns_by_what_their_streams_are_due() -> None:
     """One large camera beside eight small ones gets a ninth, not half."""
     scheduler = Scheduler(

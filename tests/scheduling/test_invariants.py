@@ -94,6 +94,20 @@ def test_7_one_stream_is_never_waited_with(
         assert answer.at == max(free, ticket.queued)
 
 
+@given(period=milliseconds, marginal=st.floats(0.0, 1.0), fixed=st.floats(0.5, 4.0))
+def test_7_nor_where_the_model_is_slower_than_the_stream(
+    period: float, marginal: float, fixed: float
+) -> None:
+    """The queue makes the batches by itself."""
+    seconds = line(marginal * period, fixed * period)
+    scheduler = scheduler_with(Settings(max_staleness=1e6), seconds, 1)
+    free = -math.inf
+    for answer in sent(play(scheduler, regular(0, period, 100), seconds)):
+        assert answer.decision.dispatch is not None
+        assert answer.at == max(free, answer.decision.dispatch.tickets[0].queued)
+        free = answer.at + seconds(answer.size)
+
+
 @given(streams=st.integers(2, 12), period=st.floats(20.0, 100.0), seed=st.integers(0, 999))
 def test_8_streams_in_phase_go_together_and_a_lost_one_is_not_waited_for(
     streams: int, period: float, seed: int
