@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from vidinfer.arrival import Arrival, Received, Shed
+from vidinfer.arrival import Arrival, Received, Shed, TimeSource
 from vidinfer.clock import Clock
 from vidinfer.errors import RingAborted, SourceError, SourceRefused
 from vidinfer.feeder import Fill, fill_for
@@ -167,7 +167,7 @@ class Camera:
         ended = ""
         for item in source:
             if isinstance(item, Gap):
-                self._gap(item)
+                self._gap(item, epoch, behind)
             elif not self._frame(item, fill, source, epoch, behind):
                 self._done, ended = True, "as asked for"
                 break
@@ -194,9 +194,12 @@ class Camera:
             elif not (self._done or self._stop.is_set):
                 self._connection.lost(self._clock.now(), why)
 
-    def _gap(self, gap: Gap) -> None:
+    def _gap(self, gap: Gap, epoch: int, behind: float) -> None:
+        """Told when it was noticed."""
+        now = self._clock.now()
         self._tally.ledger.add("packets_lost", gap.packets)
-        self._lobby.record(self._number, Entry(Outcome.GAP, gap, reason=gap.reason))
+        arrival = Arrival(epoch, now, now + behind, None, TimeSource.RECEIVED)
+        self._lobby.record(self._number, Entry(Outcome.GAP, gap, reason=gap.reason, arrival=arrival))
 
     def _frame(self, item: Received, fill: Fill, source: LiveSource, epoch: int, behind: float) -> bool:
         """One frame into the lobby; ``False``: it is beyond what was asked for."""
