@@ -346,13 +346,12 @@ def test_close_hangs_up_on_readers_that_stopped_reading() -> None:
     )
     eventually(lambda: pictures.watched == 1)
     with streaming, idle, half, sockets:
-        drawn, stuck = 0, 0
-        while stuck < 3:  # the kernel takes no more: the writer waits, and newer pictures replace older ones
-            show_all(pictures, drawn, (1920, 1080))
+        for number in range(
+            100
+        ):  # more than the kernel takes: newer pictures replace older ones, nothing queues
             before = pictures.latest(0)
+            show_all(pictures, number, (1920, 1080))
             eventually(lambda b=before: pictures.latest(0) is not b)  # type: ignore[misc]
-            drawn += 1
-            stuck = stuck + 1 if drawn > 100 else 0
         closed = threading.Event()
 
         def close() -> None:
