@@ -54,7 +54,7 @@ class FrameStamp:
 class Picture(Protocol):
     """The pixels of one frame as the decoder holds them (planes, reference-counted).
 
-    Thread rule: one thread at a time; handing it from thread to thread is fine.
+    Thread rule: share freely to be read; several outputs may look at one picture at a time.
     """
 
     @property

@@ -31,7 +31,7 @@ from vidinfer.live.tally import BatchTally, StreamTally, percentiles_of
 from vidinfer.memory import resident_bytes
 from vidinfer.outputs import check_writable
 from vidinfer.plan import ThreadPlan, thread_plan
-from vidinfer.preview import PictureFeed, Preview
+from vidinfer.preview import PictureFeed, Preview, is_loopback, new_token
 from vidinfer.progress import LiveObserver, StopSignal
 from vidinfer.record import LabelledBatch
 from vidinfer.report import RunReport, SourceReport, Status
@@ -177,7 +177,8 @@ class _LiveRun:
     def _preview(self, board: Board, feed: PictureFeed) -> Preview:
         assert self.config.preview is not None
         host, port = self.config.preview
-        return Preview(board.status, feed, host=host, port=port, token=self.config.preview_token)
+        token = self.config.preview_token or (None if is_loopback(host) else new_token())
+        return Preview(board.status, feed, host=host, port=port, token=token)
 
     def _settings(self, streams: int) -> Settings:
         config = self.config

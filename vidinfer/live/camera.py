@@ -105,7 +105,9 @@ class Camera:
         now = self._clock.now()
         with self._lock:
             connection, info = self._connection, self._info
-            if connection.state is StreamState.LIVE and now - self._last_frame > self._patience(now):
+            # With keyframes only, frames are rare by our own will; the source itself looks after its packets.
+            quiet = now - self._last_frame > self._patience(now) and self._watch.level is not Shed.NON_KEY
+            if quiet and connection.state is StreamState.LIVE:
                 connection.stalled(now)
             return CameraView(
                 state=connection.state,

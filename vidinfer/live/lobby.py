@@ -26,6 +26,8 @@ __all__ = ["Allocate", "Batch", "Lobby", "Shape"]
 
 Allocate: TypeAlias = Callable[[int, ModelInput], NDArray[Any]]
 
+SETTLING = 5.0
+"""Seconds after the model was made ready, in which frames that were dropped meanwhile still count as overload."""
 CHANGED = "stream_changed"
 """Why a frame was dropped that waited in a shape that its stream has no more."""
 
@@ -100,6 +102,7 @@ class Lobby:
         self._changed = threading.Condition()
         self._closed = False
         self._aborted = False
+        self._learnt_at = clock.now()
 
     def join(self, stream: int, spec: ModelInput, width: int, height: int) -> None:
         """A stream has connected; what waits of it in another shape is dropped."""
@@ -208,11 +211,15 @@ class Lobby:
             service = self._scheduler.service(shape)
             if service is not None:
                 service.restart(measured)
+            self._learnt_at = self._clock.now()
 
     def overload(self, stream: int) -> float:
-        """The share of the frames of ``stream`` that was dropped of late."""
+        """The share of the frames of ``stream`` that was dropped of late; 0 while the model was not ready."""
         with self._changed:
-            return self._scheduler.overload(self._clock.now()).get(stream, 0.0)
+            now = self._clock.now()
+            if now < self._learnt_at + SETTLING:
+                return 0.0
+            return self._scheduler.overload(now).get(stream, 0.0)
 
     def line(self) -> tuple[float, float] | None:
         """a and b of l(n) = a·n + b in seconds, of the shape that most streams have; ``None``: not known yet."""

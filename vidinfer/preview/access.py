@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from vidinfer.errors import UsageError
 
-__all__ = ["COOKIE", "Access", "new_token"]
+__all__ = ["COOKIE", "Access", "is_loopback", "new_token"]
 
 COOKIE = "vidinfer_preview"
 LEAST = 12
@@ -32,7 +32,7 @@ class Access:
         Raises:
             UsageError: others could reach it and there is no token, or one that is easily guessed.
         """
-        self.local = _is_loopback(host)
+        self.local = is_loopback(host)
         if token is None and not self.local:
             raise UsageError(
                 f"the preview on {host} can be reached from other machines: give it a token, or bind it to 127.0.0.1"
@@ -56,7 +56,7 @@ class Access:
         (DNS rebinding) gets nothing. Everywhere, scripts and embeddings of other sites are refused.
         """
         host = headers.get("Host", "")
-        if self.local and not _is_loopback(_name(host)):
+        if self.local and not is_loopback(_name(host)):
             return "this page is for this machine only: open it as localhost or 127.0.0.1"
         origin = headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
@@ -90,7 +90,7 @@ def _name(host: str) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host.lower() in ("localhost", "localhost."):
         return True
     try:
