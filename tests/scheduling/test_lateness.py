@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +98,21 @@ def test_who_is_sent_is_in_time_and_who_is_dropped_would_not_be(slo: float, ages
     for stream in queued:  # in order, without holes: dropped ones first
         gone = [n for s, n in dropped if s == stream] + [n for s, n in sent if s == stream]
         assert gone == list(range(len(gone)))
+
+
+def test_a_model_that_takes_too_long_at_times_labels_all_the_same() -> None:
+    """One batch in thirty takes 300 ms, which no budget of 100 ms can bear; the others take 20."""
+    random = Random(1)
+
+    def seconds(frames: int) -> float:
+        return (290 * MS if random.random() < 1 / 30 else 10 * MS) + 10 * MS * frames
+
+    service = ServiceTimes()
+    service.seed((n, seconds(n)) for _ in range(100) for n in (1, 2, 3, 4))
+    scheduler = Scheduler(Settings(max_batch_size=4, latency_slo=0.1, max_queue_delay=0.0), service)
+    for stream in range(2):
+        scheduler.join(stream, "shape", 0.0)
+    answers = play(scheduler, regular(0, 0.05, 400) + regular(1, 0.05, 400, phase=0.02), seconds)
+    assert (service.predict(1, high=True) or 0.0) > 0.1
+    # During each of some 20 long ones 12 frames come, and only the last four are still in time when it ends.
+    assert sum(answer.size for answer in answers) > 0.7 * 800

@@ -9,6 +9,7 @@ from vidinfer.arrival import Received, Shed, TimeSource
 from vidinfer.clock import Clock
 from vidinfer.live.backlog import Backlog, Pace
 from vidinfer.live.picture_watch import PictureWatch, coarse_luma
+from vidinfer.live.tally import Rate
 from vidinfer.scheduling import Shedding
 
 __all__ = ["StreamWatch"]
@@ -33,6 +34,7 @@ class StreamWatch:
         self._looked = self._saw = 0.0
         self._shed_packets: Counter[str] = Counter()
         self._skips = self._jumps = 0
+        self._frames, self._keyframes = Rate(), Rate()
         self.level = Shed.NOTHING
         """What is left out before decoding."""
 
@@ -41,6 +43,7 @@ class StreamWatch:
         self._backlog, self._pictures = Backlog(), PictureWatch()
         self._skipping = False
         self._looked = self._saw = now
+        self._frames, self._keyframes = Rate(), Rate()
         self.level = Shed.NOTHING
 
     def end(self, facts: dict[str, object]) -> None:
@@ -51,6 +54,9 @@ class StreamWatch:
 
     def frame(self, item: Received, now: float, overload: Callable[[], float]) -> Shed:
         """A frame has come; ``overload()``: the share of frames dropped of late. Returns what to leave out."""
+        self._frames.add(now)
+        if item.frame.stamp.keyframe:
+            self._keyframes.add(now)
         time = item.frame.stamp.time
         if time is not None:
             self._backlog.true_clock |= item.time_source is TimeSource.RTCP
@@ -70,8 +76,20 @@ class StreamWatch:
         if not self._skipping and self._backlog.behind > _BEHIND:
             self._skipping = True
             self._skips += 1
-        wanted = self._shedding.observe(now, overload())
+        dropped = overload()
+        wanted = self._shedding.observe(now, dropped)
+        if (
+            wanted is Shed.NON_KEY
+            and self.level is not Shed.NON_KEY
+            and not self._enough_keyframes(now, dropped)
+        ):
+            wanted = Shed.NON_REFERENCE
         self.level = Shed.NON_KEY if self._skipping else wanted
+
+    def _enough_keyframes(self, now: float, dropped: float) -> bool:
+        """With keyframes alone no less would be labelled than now: not so where they are many seconds apart."""
+        frames, keyframes = self._frames.value(now), self._keyframes.value(now)
+        return frames is not None and keyframes is not None and keyframes >= (1 - dropped) * frames
 
     @property
     def flags(self) -> tuple[str, ...]:
