@@ -20,7 +20,7 @@ LAYERS = [
     },
     {"batcher", "scheduling", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
     {"service", "tuned"},
-    {"ring", "channel", "workers", "progress"},
+    {"ring", "channel", "workers", "interrupt", "progress"},
     {*STAGES, "config", "testing", "preview"},
     {"feeder"},
     {"pipeline", "live"},
