@@ -20,7 +20,7 @@ LAYERS = [
     },
     {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
     {"service", "tuned", "scheduling"},
-    {"ring", "channel", "workers", "progress"},
+    {"ring", "channel", "workers", "interrupt", "progress"},
     {*STAGES, "config", "testing", "preview"},
     {"feeder"},
     {"pipeline", "live"},

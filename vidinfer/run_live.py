@@ -19,6 +19,7 @@ from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, versions
 from vidinfer.errors import UsageError, VidinferError
 from vidinfer.frame import SourceInfo
+from vidinfer.interrupt import Interrupt
 from vidinfer.live.board import Board, Shown
 from vidinfer.live.build import label_outlets, video_outlet
 from vidinfer.live.camera import Camera, Wanted
@@ -38,8 +39,7 @@ from vidinfer.report import RunReport, SourceReport, Status
 from vidinfer.sampling import Sampler
 from vidinfer.scheduling import Scheduler, ServiceTimes, Settings
 from vidinfer.sink import write_report
-from vidinfer.source.interrupt import Interrupt
-from vidinfer.source.live import open_live
+from vidinfer.source import answers, open_live, parse_live
 from vidinfer.stages import LiveSource, Model
 from vidinfer.workers import Workers
 
@@ -201,6 +201,7 @@ class _LiveRun:
                 partial(self._connect, address, name),
                 host_of(address),
                 Sampler(sampling_of(self.config, live=True)),
+                partial(_answers, address),
                 until,
                 once=not is_live(address) and not self.config.loop,
                 keep_pictures=self.config.video or feed is not None,
@@ -310,6 +311,10 @@ def _losses(one: _Made) -> tuple[str, ...]:
         for status in found
         if status.dropped or status.error
     )
+
+
+def _answers(address: str, interrupt: Interrupt) -> bool:
+    return answers(parse_live(address), interrupt, 1.0)
 
 
 def _without_secrets(command: Sequence[str]) -> list[str]:

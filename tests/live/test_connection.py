@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidinfer.interrupt import Interrupt
 from vidinfer.live.connection import FIRST, HEALTHY, MOST, SLOW, SOON, Connection, HostGate
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.status import StreamState
 from vidinfer.testing import VirtualClock
 from vidinfer.workers import Workers

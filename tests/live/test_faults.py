@@ -18,9 +18,9 @@ from vidinfer.arrival import Received, TimeSource
 from vidinfer.clock import MonotonicClock
 from vidinfer.errors import SourceError, SourceUnreachable
 from vidinfer.frame import Gap
+from vidinfer.interrupt import Interrupt
 from vidinfer.live.backlog import Backlog
 from vidinfer.live.picture_watch import PictureWatch, coarse_luma
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live import open_live
 from vidinfer.workers import Workers
 
@@ -83,10 +83,10 @@ def test_a_slow_camera_is_not_a_stalled_one(units: list[bytes]) -> None:
     def script(session: Session) -> None:
         for i in range(8):
             session.send(units[i], BASE + i * 20 * TICKS)
-            session.pause(0.8)
+            session.pause(0.5)
         session.cut()
 
-    with ScriptedCamera(script) as camera, opened(camera.address, stall=0.4) as source:
+    with ScriptedCamera(script) as camera, opened(camera.address, stall=0.25) as source:
         assert len(rest(source)) >= 7
         assert not str(source.facts()["ended"]).startswith("stalled")
 

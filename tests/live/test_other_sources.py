@@ -17,7 +17,7 @@ from vidinfer.arrival import Received, Shed
 from vidinfer.clock import MonotonicClock
 from vidinfer.errors import SourceError, SourceUnreachable
 from vidinfer.frame import Gap
-from vidinfer.source.interrupt import Interrupt
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.live import open_live
 from vidinfer.source.live_address import parse_live
 from vidinfer.source.wire import answers

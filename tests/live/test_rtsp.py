@@ -83,6 +83,7 @@ def test_a_server_that_is_killed_ends_the_connection_at_once(clip: Path, hevc_cl
         with opened(f"rtsp://127.0.0.1:{port}/h264") as source:
             assert numbers(source, 5) == list(range(5))
             process.kill()
+            process.wait()
             rest(source)
             assert source.facts()["ended"] == "closed by the other end"
         with pytest.raises(SourceUnreachable, match="refused"), opened(f"rtsp://127.0.0.1:{port}/h264"):
@@ -103,10 +104,11 @@ def test_a_server_that_is_stopped_for_a_second_loses_nothing(clip: Path, hevc_cl
         assert found == list(range(5, 35))
 
 
-def test_a_server_that_is_stopped_for_longer_is_a_stall(clip: Path, hevc_clip: Path) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_a_server_that_is_stopped_for_longer_is_a_stall(clip: Path, hevc_clip: Path, transport: str) -> None:
     clock = MonotonicClock()
     with rtsp_server(str(clip), str(hevc_clip), "") as (process, port):
-        with opened(f"rtsp://127.0.0.1:{port}/h264") as source:
+        with opened(f"rtsp://127.0.0.1:{port}/h264", transport=transport) as source:
             assert numbers(source, 10) == list(range(10))
             process.send_signal(signal.SIGSTOP)
             begun = clock.now()

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from vidinfer.arrival import Arrival, Received, Shed, TimeSource
 from vidinfer.clock import Clock
-from vidinfer.errors import RingAborted, SourceError, SourceRefused
+from vidinfer.errors import RingAborted, SourceError, SourceRefused, SourceUnreachable
 from vidinfer.feeder import Fill, fill_for
 from vidinfer.frame import Gap, SourceInfo
+from vidinfer.interrupt import Interrupt
 from vidinfer.live.board import CameraView
 from vidinfer.live.connection import Connection, HostGate
 from vidinfer.live.lobby import Lobby
@@ -22,12 +23,13 @@ from vidinfer.live.tally import StreamTally
 from vidinfer.live.watch import StreamWatch
 from vidinfer.record import Entry, Outcome
 from vidinfer.sampling import Sampler
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.stages import LiveSource, Model
 from vidinfer.status import StreamState
 
 __all__ = ["Camera", "Wanted"]
 
+_ASKING = 2.0
+"""Seconds from one look to the next whether somebody answers where nobody did."""
 _SLACK = 2.0
 """Seconds without a frame from which on a stream is stalled, or three of its intervals if these are longer."""
 
@@ -42,6 +44,8 @@ class Wanted:
     host: str
     """Whose gate the attempts pass."""
     sampler: Sampler
+    answers: Callable[[Interrupt], bool]
+    """Whether somebody takes connections there; takes a second at most."""
     until: float | None = None
     """On the clock."""
     once: bool = False
@@ -82,6 +86,8 @@ class Camera:
         self._watch = StreamWatch(clock)
         self._last_frame = 0.0
         self._next_index = 0
+        self._nobody = False
+        """Nobody answered the last attempt."""
         self._done = False
         self.ends: list[str] = []
         """How the last connections ended."""
@@ -157,10 +163,12 @@ class Camera:
         except SourceError as error:
             with self._lock:
                 self._connection.lost(self._clock.now(), str(error), slow=isinstance(error, SourceRefused))
+            self._nobody = isinstance(error, SourceUnreachable)
             self._done = self._wanted.once
             return None
 
     def _read(self, source: LiveSource) -> None:
+        self._nobody = False
         info = source.info
         epoch, behind = self._begin(info)
         spec = self._model.input_for(info.width, info.height)
@@ -256,8 +264,18 @@ class Camera:
 
     def _wait(self) -> bool:
         """Until the next attempt is due; ``True``: a stop came first."""
+        while left := self._left():
+            if self._stop.wait(min(left, _ASKING)):
+                return True
+            if self._nobody and left > _ASKING and self._wanted.answers(self._stop):
+                with self._lock:
+                    self._connection.answers(self._clock.now())
+                self._nobody = False
+        until = self._wanted.until
+        return until is not None and self._clock.now() >= until
+
+    def _left(self) -> float:
+        """Seconds until the next attempt, or the end of what was asked for."""
         now, until = self._clock.now(), self._wanted.until
-        if until is not None and now >= until:
-            return True
         left = self._connection.retry_in(now) or 0.0
-        return self._stop.wait(left if until is None else min(left, until - now))
+        return left if until is None else max(0.0, min(left, until - now))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vidinfer.source.interrupt import Interrupt
+from vidinfer.interrupt import Interrupt
 from vidinfer.status import StreamState
 
 __all__ = ["Connection", "HostGate"]

@@ -1,16 +1,23 @@
 """Stage 1: where frames come from."""
 
 from vidinfer.source.expand import Expanded, SourceFile, expand_sources
+from vidinfer.source.live import open_live
+from vidinfer.source.live_address import LiveAddress, parse_live
 from vidinfer.source.open import open_source
 from vidinfer.source.probe import probe
 from vidinfer.source.samples import sample_pictures
 from vidinfer.source.synthetic import synthetic_clip
+from vidinfer.source.wire import answers
 
 __all__ = [
     "Expanded",
+    "LiveAddress",
     "SourceFile",
+    "answers",
     "expand_sources",
+    "open_live",
     "open_source",
+    "parse_live",
     "probe",
     "sample_pictures",
     "synthetic_clip",

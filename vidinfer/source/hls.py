@@ -14,8 +14,8 @@ from urllib.parse import urljoin
 
 from vidinfer.clock import Clock
 from vidinfer.errors import SourceError
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.http_body import HttpBody, HttpFetcher
-from vidinfer.source.interrupt import Interrupt
 
 __all__ = ["HLS_OPTIONS", "HlsFiles", "is_playlist"]
 

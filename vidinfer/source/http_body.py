@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from vidinfer.errors import SourceError
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.http_auth import authorization
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live_address import Kind, LiveAddress, parse_live
 from vidinfer.source.refusal import refusal
 from vidinfer.source.wire import connected

@@ -8,9 +8,9 @@ from typing import Literal
 
 from vidinfer.clock import Clock
 from vidinfer.errors import SourceError
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.capture import Unknown
 from vidinfer.source.container import choose_video, open_container
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live_address import Kind, LiveAddress, parse_live
 from vidinfer.source.live_http import open_http
 from vidinfer.source.live_network import Wishes, open_camera, open_rtmp, open_rtsp, open_udp
@@ -42,7 +42,8 @@ def open_live(
             its own pace), ``udp://`` (MPEG-TS), ``camera:N``, ``/dev/videoN``, or the path of a file, played likewise.
         name: as shown in the records.
         clock: stamps the packets, right after they were read.
-        interrupt: ends the opening within two seconds, and later the iterator, from any thread.
+        interrupt: of this connection alone; ends its opening within two seconds, and later its iterator, from any
+            thread. Only looking up a host's name takes as long as the resolver does.
         first_index: of the first frame: frames are counted across reconnects.
         transport: of RTSP.
         stall: seconds of silence after which the iterator ends; three intervals of a slower stream, if that is longer.

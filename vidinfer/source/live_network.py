@@ -15,8 +15,8 @@ from av.video.stream import VideoStream
 
 from vidinfer.clock import Clock
 from vidinfer.errors import SourceError, SourceRefused, SourceUnreachable
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.capture import CaptureTimes, DeviceTimes, SenderTimes, Unknown
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live_address import LiveAddress
 from vidinfer.source.live_read import SLICE, LiveReader
 from vidinfer.source.live_stream import Opened

@@ -13,7 +13,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidinfer.clock import Clock
-from vidinfer.source.interrupt import Interrupt
+from vidinfer.errors import SourceError
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.patience import Patience
 
 __all__ = ["SLICE", "Arrived", "LiveReader", "Reader"]
@@ -143,8 +144,15 @@ class LiveReader:
         ):  # UDP has no other word for it than an input error
             self._stalled(quiet)
         else:
-            self.ended = f"cut off ({getattr(failure, 'strerror', None) or type(failure).__name__})"
+            self.ended = f"cut off ({_words(failure)})"
         return packets, quiet
 
     def _stalled(self, quiet: float) -> None:
         self.ended = f"stalled: nothing came for {quiet:.1f} s"
+
+
+def _words(failure: Exception) -> str:
+    """Without the address, which FFmpeg's errors hold as it was given."""
+    if isinstance(failure, SourceError):
+        return str(failure)
+    return getattr(failure, "strerror", None) or type(failure).__name__

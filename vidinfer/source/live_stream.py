@@ -16,10 +16,10 @@ from av.video.stream import VideoStream
 from vidinfer.arrival import Received, Shed, TimeSource
 from vidinfer.errors import SourceError
 from vidinfer.frame import Frame, FrameStamp, Gap, SourceInfo
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.capture import CaptureTimes
 from vidinfer.source.describe import video_facts
 from vidinfer.source.found import Found
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live_decode import LiveDecoder, Shown
 from vidinfer.source.live_read import Reader
 from vidinfer.source.orientation import orientation_of
@@ -107,7 +107,6 @@ class LiveStream:
 
     def close(self) -> None:
         """Hang up politely and free the decoder. Idempotent; frames already given out stay good."""
-        self._opened.interrupt.set()
         self._items.close()
         self._opened.container.close()
         self._opened.connection.close()
@@ -145,6 +144,8 @@ class LiveStream:
                 ahead.append(item)
                 return ahead, item.frame
         why = self._ended or self._opened.reader.ended
+        if why == "interrupted":
+            raise SourceError(f"{self._opened.shown}: interrupted while connecting")
         raise SourceError(f"{self._opened.shown}: no picture came ({why}); check that the camera sends")
 
     def _read(self) -> Generator[Received | Gap]:

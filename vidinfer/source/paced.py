@@ -12,7 +12,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidinfer.clock import Clock
-from vidinfer.source.interrupt import Interrupt
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.live_read import Arrived
 
 __all__ = ["PacedReader"]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from vidinfer.errors import SourceError
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.http_auth import authorization
-from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live_address import LiveAddress
 from vidinfer.source.refusal import refusal
 from vidinfer.source.wire import connected

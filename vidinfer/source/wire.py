@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from vidinfer.errors import SourceUnreachable
-from vidinfer.source.interrupt import Interrupt
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.live_address import Kind, LiveAddress
 
 __all__ = ["answers", "connected", "tls_context"]

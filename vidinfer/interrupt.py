@@ -1,4 +1,4 @@
-"""One switch that ends whatever a source is waiting for, from any thread."""
+"""One switch that ends whatever is being waited for, from any thread."""
 
 from __future__ import annotations
 
