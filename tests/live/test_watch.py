@@ -26,7 +26,7 @@ def watched(
         clock.advance(1 / RATE)
         behind = min(late, max(0.0, 0.5 * (i / RATE - after)))
         stamp = FrameStamp(i, i - round(behind * RATE), Fraction(1, RATE), keyframe=i % gop == 0)
-        watch.frame(Received(Frame(stamp, PICTURE), clock.now()), clock.now(), lambda: dropped)
+        watch.frame(Received(Frame(stamp, PICTURE), clock.now()), clock.now(), lambda: dropped, lambda: 0.5)
     return watch
 
 

@@ -251,7 +251,12 @@ class Camera:
             if self._connection.state is StreamState.STALLED:
                 self._connection.frame(now)
         before = self._watch.level
-        level = self._watch.frame(item, now, lambda: self._lobby.overload(self._number))
+        level = self._watch.frame(
+            item,
+            now,
+            lambda: self._lobby.overload(self._number),
+            lambda: _share(source.facts().get("waiting")),
+        )
         if level is not before:
             source.shed(Shed(level))
 
@@ -279,3 +284,7 @@ class Camera:
         now, until = self._clock.now(), self._wanted.until
         left = self._connection.retry_in(now) or 0.0
         return left if until is None else max(0.0, min(left, until - now))
+
+
+def _share(value: object) -> float | None:
+    return value if isinstance(value, float) else None

@@ -48,6 +48,7 @@ class Readiness:
         self._largest = largest
         self._learnt = learnt
         self._known: dict[Shape, _Known] = {}
+        self._settled = False
 
     def after(self, batch: Batch) -> None:
         """A batch has been labelled; its frames may be the ones that were missing."""
@@ -64,8 +65,10 @@ class Readiness:
 
     def _prepare(self, shape: Shape, places: NDArray[Any]) -> None:
         width, height = shape.width, shape.height
-        if isinstance(self._model, AsyncModel):
+        if isinstance(self._model, AsyncModel) and not self._settled:
+            # Once: with every other size all streams would stand still for seconds again.
             self._model.settle(places, width, height, 1)
+            self._settled = True
         took: list[tuple[int, float]] = []
         slot = self._model.allocate(self._largest, self._model.input_for(width, height))
         slot[:] = places[np.arange(self._largest) % len(places)]

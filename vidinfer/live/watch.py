@@ -18,6 +18,8 @@ _EVERY = 1.0
 """Seconds from one look at overload and backlog to the next."""
 _LOOK = 0.2
 """Seconds from one look at the picture to the next."""
+_BUSY = 0.02
+"""Share of the time that is spent waiting for packets, below which it is we who cannot keep up."""
 _BEHIND, _CAUGHT_UP = 1.0, 0.3
 """Seconds that a stream may run behind before it skips to live, and at which it is there again."""
 
@@ -52,8 +54,18 @@ class StreamWatch:
         self._shed_packets.update(shed if isinstance(shed, dict) else {})
         self._jumps += self._backlog.jumps
 
-    def frame(self, item: Received, now: float, overload: Callable[[], float]) -> Shed:
-        """A frame has come; ``overload()``: the share of frames dropped of late. Returns what to leave out."""
+    def frame(
+        self, item: Received, now: float, overload: Callable[[], float], waiting: Callable[[], float | None]
+    ) -> Shed:
+        """A frame has come.
+
+        Args:
+            overload: the share of frames dropped of late.
+            waiting: the share of its time that the reader waits for packets; ``None``: not known.
+
+        Returns:
+            What to leave out before decoding from now on.
+        """
         self._frames.add(now)
         if item.frame.stamp.keyframe:
             self._keyframes.add(now)
@@ -66,17 +78,18 @@ class StreamWatch:
             self._pictures.frame(coarse_luma(item.frame.picture), now)
         if self._skipping and self._backlog.behind < _CAUGHT_UP:
             self._skipping = False
-            self._decide(now, overload)
+            self._decide(now, overload())
         elif now - self._looked >= _EVERY:
             self._looked = now
-            self._decide(now, overload)
+            share = waiting()
+            self._backlog.lagging = share is not None and share < _BUSY
+            self._decide(now, overload())
         return self.level
 
-    def _decide(self, now: float, overload: Callable[[], float]) -> None:
+    def _decide(self, now: float, dropped: float) -> None:
         if not self._skipping and self._backlog.behind > _BEHIND:
             self._skipping = True
             self._skips += 1
-        dropped = overload()
         wanted = self._shedding.observe(now, dropped)
         if (
             wanted is Shed.NON_KEY
