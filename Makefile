@@ -45,8 +45,12 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Tests of live streams mostly wait for a clock: four at a time take a quarter of it.
+WAITING = tests/live tests/sink_live tests/preview
+
 unit: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m "not slow and not models"
+	$(BIN)/python -m pytest -q -m "not slow and not models" $(WAITING:%=--ignore=%)
+	$(BIN)/python -m pytest -q -m "not slow and not models" -n 4 --dist worksteal $(WAITING)
 
 test: check unit
 
