@@ -260,7 +260,7 @@ def script_of_faults(count: int, seconds: float) -> tuple[dict[int, list[Outage]
     """Every minute the same: a camera is lost, one falls silent, one hiccups, the model stumbles, all reboot."""
     outages: dict[int, list[Outage]] = {number: [] for number in range(count)}
     hitches = []
-    for minute in np.arange(0.0, max(1.0, seconds - 59.0), 60.0):
+    for minute in range(0, max(1, int(seconds) - 50), 60):
         outages[0].append(Outage(minute + 8, 6))
         outages[1 % count].append(Outage(minute + 10, 5, silent=True))
         outages[4 % count].append(Outage(minute + 14, 1, silent=True))
@@ -446,7 +446,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for row in measure(options):
             rows.append(row)
-            print(json.dumps(row), flush=True)
+            print(json.dumps(row, default=lambda number: number.item()), flush=True)  # of numpy
     except (VidinferError, RuntimeError) as error:
         print(f"bench live: {error}", file=sys.stderr)
         return 1

@@ -361,7 +361,7 @@ class _Run:
         )
 
     def _due(self, camera: SimulatedCamera, ticks: Sequence[int]) -> int:
-        return sum(self._begin <= camera.scheduled(tick) < self._end for tick in ticks)
+        return sum(1 for tick in ticks if self._begin <= camera.scheduled(tick) < self._end)
 
     def _recoveries(self, window: Window) -> list[dict[str, Any]]:
         """How long after a camera came back there was a label of it."""
