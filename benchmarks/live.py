@@ -55,7 +55,7 @@ class Effort:
 
     single: float = 80.0
     bare: float = 27.0
-    multi: float = 45.0
+    multi: float = 25.0
     overload: float = 60.0
 
     @classmethod
@@ -263,11 +263,11 @@ def script_of_faults(count: int, seconds: float) -> tuple[dict[int, list[Outage]
     for minute in range(0, max(1, int(seconds) - 50), 60):
         outages[0].append(Outage(minute + 8, 6))
         outages[1 % count].append(Outage(minute + 10, 5, silent=True))
-        outages[4 % count].append(Outage(minute + 14, 1, silent=True))
+        outages[2 % count].append(Outage(minute + 14, 1, silent=True))
         hitches += [Hitch(minute + 22, seconds=2.0), Hitch(minute + 30, fails=True)]
         for mine in outages.values():
             mine.append(Outage(minute + 38, 4))
-        outages[2 % count].append(Outage(minute + 47, 0.4))
+        outages[2 % count].append(Outage(minute + 54, 0.4))
     return outages, hitches
 
 

@@ -23,7 +23,7 @@ from vidinfer.arrival import Received, Shed
 from vidinfer.clock import Clock
 from vidinfer.errors import SourceUnreachable
 from vidinfer.frame import Frame, FrameStamp, Gap, Picture, SourceInfo
-from vidinfer.source.interrupt import Interrupt
+from vidinfer.interrupt import Interrupt
 from vidinfer.source.orientation import UPRIGHT
 from vidinfer.source.picture import Converter, DecodedPicture
 

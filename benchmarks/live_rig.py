@@ -321,7 +321,13 @@ class _Run:
         outlet = Outlet(sink, f"{camera.name} labels", self._clock)
         witness = _Witness(camera.number, camera, self._model, self._log, self._left, self._codes)
         outlets: list[Outward] = [witness, outlet]
-        wanted = Wanted(camera.name, camera.connect, camera.name, Sampler(Sampling()))
+        wanted = Wanted(
+            camera.name,
+            camera.connect,
+            camera.name,
+            Sampler(Sampling()),
+            answers=lambda _: camera.answers(),
+        )
         runs = Camera(
             camera.number,
             wanted,
