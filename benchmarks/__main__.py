@@ -1,4 +1,7 @@
-"""``python -m benchmarks [NAME...] [--quick] [--json]``: run the benchmarks and print their figures as JSON lines."""
+"""``python -m benchmarks [NAME...] [--quick] [--json]``: run the benchmarks and print their figures as JSON lines.
+
+``python -m benchmarks live [SCENARIO...] [options]`` is one by itself, with options of its own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,11 @@ BENCHMARKS: dict[str, Callable[[], Any]] = {
 
 
 def main() -> int:
-    """Run what is named, or all."""
+    """Run what is named, or all but ``live``."""
+    if sys.argv[1:2] == ["live"]:
+        from benchmarks import live
+
+        return live.main(sys.argv[2:])
     flags = [one for one in sys.argv[1:] if one.startswith("--")]
     names = [one for one in sys.argv[1:] if not one.startswith("--")] or list(BENCHMARKS)
     unknown = [one for one in names if one not in BENCHMARKS] + [

@@ -14,14 +14,17 @@ from vidinfer.errors import UsageError
 
 __all__ = ["bench", "bench_parser", "checkout"]
 
+LIVE = "live"
+
 
 def bench_parser() -> Parser:
     """The parser of ``vidinfer bench``."""
     parser = Parser(
         prog="vidinfer bench",
-        usage="vidinfer bench [--quick] [--json]",
+        usage="vidinfer bench [--quick] [--json]\n       vidinfer bench live [SCENARIO...] [options]",
         description="Reproduce the table of benchmarks/README.md on this machine: vidinfer beside what one would write "
-        "by hand. Needs a source checkout, as the benchmarks are not installed.",
+        "by hand. With `live`: simulated cameras, four policies, a script of faults; `vidinfer bench live --help` "
+        "tells more. Needs a source checkout, as the benchmarks are not installed.",
     )
     parser.add_argument("--quick", action="store_true", help="shorter clips, fewer rounds: rough figures")
     parser.add_argument("--json", action="store_true", help="as JSON")
@@ -38,9 +41,12 @@ def bench(arguments: Sequence[str]) -> int:
     Raises:
         UsageError: there are no benchmarks beside this package.
     """
-    given = parse(bench_parser(), arguments)
-    flags = [flag for flag, on in (("--quick", given.quick), ("--json", given.json)) if on]
-    command = [sys.executable, "-m", "benchmarks", "speed", *flags]
+    if arguments and arguments[0] == LIVE:
+        what = list(arguments)  # it has options of its own
+    else:
+        given = parse(bench_parser(), arguments)
+        what = ["speed", *(flag for flag, on in (("--quick", given.quick), ("--json", given.json)) if on)]
+    command = [sys.executable, "-m", "benchmarks", *what]
     sys.stdout.flush()
     with subprocess.Popen(command, cwd=checkout()) as process:
         try:
