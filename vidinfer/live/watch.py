@@ -38,6 +38,7 @@ class StreamWatch:
 
     def begin(self, now: float) -> None:
         """A new connection: nothing is known of its clock."""
+        self._jumps += self._backlog.jumps
         self._backlog, self._pictures = Backlog(), PictureWatch()
         self._skipping = False
         self._looked = self._saw = now
@@ -47,7 +48,6 @@ class StreamWatch:
         """The connection is over; ``facts`` are its source's."""
         shed = facts.get("packets_shed")
         self._shed_packets.update(shed if isinstance(shed, dict) else {})
-        self._jumps += self._backlog.jumps
 
     def frame(self, item: Received, now: float, overload: Callable[[], float]) -> Shed:
         """A frame has come; ``overload()``: the share of frames dropped of late. Returns what to leave out."""
