@@ -40,6 +40,8 @@ from vidinfer.scheduling import Scheduler, ServiceTimes, Settings
 from vidinfer.sink import write_report
 from vidinfer.source.interrupt import Interrupt
 from vidinfer.source.live import open_live
+from vidinfer.source.live_address import parse_live
+from vidinfer.source.wire import answers
 from vidinfer.stages import LiveSource, Model
 from vidinfer.workers import Workers
 
@@ -49,6 +51,8 @@ BATCH_SIZE = 8
 """Most frames in a batch, where nobody says; and no more than two of each stream."""
 CLOSING = 1.0
 """Seconds that the outlets have to write what is left."""
+ANSWERING = 1.0
+"""Seconds to wait for somebody to take a connection, where nobody did before."""
 LOOKING = 0.5
 """Seconds from one status to the next."""
 
@@ -203,6 +207,7 @@ class _LiveRun:
                 until,
                 once=not is_live(address) and not self.config.loop,
                 keep_pictures=self.config.video or feed is not None,
+                answers=partial(answers, parse_live(address), timeout=ANSWERING),
             )
             camera = Camera(
                 number,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from vidinfer.arrival import Arrival, Received, Shed
 from vidinfer.clock import Clock
-from vidinfer.errors import RingAborted, SourceError, SourceRefused
+from vidinfer.errors import RingAborted, SourceError, SourceRefused, SourceUnreachable
 from vidinfer.feeder import Fill, fill_for
 from vidinfer.frame import Gap, SourceInfo
 from vidinfer.live.board import CameraView
@@ -30,6 +30,8 @@ __all__ = ["Camera", "Wanted"]
 
 _SLACK = 2.0
 """Seconds without a frame from which on a stream is stalled, or three of its intervals if these are longer."""
+_LOOK = 1.0
+"""Seconds from one look to the next, whether somebody answers again where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Wanted:
     once: bool = False
     """A file that is played to its end and no further."""
     keep_pictures: bool = False
+    answers: Callable[[Interrupt], bool] | None = None
+    """Whether somebody takes connections there, told within a second; ``None``: nobody can tell."""
 
 
 class Camera:
@@ -83,6 +87,8 @@ class Camera:
         self._last_frame = 0.0
         self._next_index = 0
         self._done = False
+        self._nobody = False
+        """The last attempt found nobody there."""
         self.ends: list[str] = []
         """How the last connections ended."""
 
@@ -150,11 +156,13 @@ class Camera:
                 source.close()
 
     def _connected(self, mine: Interrupt) -> LiveSource | None:
+        self._nobody = False
         try:
             return self._wanted.connect(mine, self._next_index)
         except SourceError as error:
             with self._lock:
                 self._connection.lost(self._clock.now(), str(error), slow=isinstance(error, SourceRefused))
+            self._nobody = isinstance(error, SourceUnreachable)
             self._done = self._wanted.once
             return None
 
@@ -250,9 +258,28 @@ class Camera:
         return self._connection.state is StreamState.WAITING and not self._done
 
     def _wait(self) -> bool:
-        """Until the next attempt is due; ``True``: a stop came first."""
-        now, until = self._clock.now(), self._wanted.until
-        if until is not None and now >= until:
-            return True
-        left = self._connection.retry_in(now) or 0.0
-        return self._stop.wait(left if until is None else min(left, until - now))
+        """Until the next attempt is due, which is soon once somebody answers again; ``True``: a stop came first."""
+        while True:
+            now, until = self._clock.now(), self._wanted.until
+            left = self._connection.retry_in(now) or 0.0
+            if until is not None:
+                if now >= until:
+                    return True
+                left = min(left, until - now)
+            if left <= 0:
+                return False
+            if self._stop.wait(min(left, _LOOK) if self._nobody else left):
+                return True
+            if self._nobody and left > _LOOK:
+                self._look()
+
+    def _look(self) -> None:
+        """However long the wait has grown, a camera that is back is not kept waiting."""
+        answers = self._wanted.answers
+        if answers is None:
+            return
+        with self._gate.attempt(self._wanted.host, self._stop) as admitted:
+            self._nobody = not (admitted and answers(self._stop))
+        if not self._nobody:
+            with self._lock:
+                self._connection.answers(self._clock.now())
