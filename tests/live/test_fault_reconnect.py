@@ -120,7 +120,9 @@ def test_a_server_that_is_stopped_for_a_second(
     assert {one["epoch"] for one in found} == {1}
     # What had waited comes at once, and more than fits: each frame that gave way says so.
     assert {one["reason"] for one in found if one["outcome"] == "dropped"} <= {"queue_full", "stale"}
-    assert all(one["objects"][0]["box"][2] == one["frame"] % 500 for one in labelled(found)), "none is lost unsaid"
+    assert all(one["objects"][0]["box"][2] == one["frame"] % 500 for one in labelled(found)), (
+        "none is lost unsaid"
+    )
     assert {one.streams[0].state for one in run.seen} <= {
         StreamState.CONNECTING,
         StreamState.LIVE,
@@ -152,7 +154,9 @@ def test_a_server_that_is_stopped_for_longer(
     assert any("stalled" in str(end) for end in run.report.sources[0].details["source"]["last_ends"])  # type: ignore[index, union-attr]
 
 
-def test_a_reset_in_the_middle_of_a_group(units: list[bytes], healthy: str, tmp_path: Path, model: Any) -> None:
+def test_a_reset_in_the_middle_of_a_group(
+    units: list[bytes], healthy: str, tmp_path: Path, model: Any
+) -> None:
     out = tmp_path / "out"
     script = by_turn(*[then_cut(units, 24, first=4)] * 2, steady(units))
     with (
@@ -166,7 +170,9 @@ def test_a_reset_in_the_middle_of_a_group(units: list[bytes], healthy: str, tmp_
     sound(run)
     unharmed(out)
     for epoch in (1, 2):
-        assert numbers_in(labelled(records(out, "hurt"), epoch))[:15] == list(range(10, 25)), "from a keyframe on"
+        assert numbers_in(labelled(records(out, "hurt"), epoch))[:15] == list(range(10, 25)), (
+            "from a keyframe on"
+        )
     for epoch in (3, 4):
         assert numbers_in(labelled(records(out, "hurt"), epoch))[:5] == list(range(5))
 
@@ -180,9 +186,13 @@ def test_another_size_codec_and_rate_after_a_reconnect(
     script = by_turn(then_cut(units, 30), lambda session: on_air(session, large, frames=60, rate=12.5))
     with ExitStack() as block:
         camera = block.enter_context(ScriptedCamera(script))
-        run = block.enter_context(live_run(f"hurt=rtsp://127.0.0.1:{camera.port}/h265", f"well={healthy}", out=out, video=True))
+        run = block.enter_context(
+            live_run(f"hurt=rtsp://127.0.0.1:{camera.port}/h265", f"well={healthy}", out=out, video=True)
+        )
         run.until_live(0, frames=20)
-        run.until(lambda status: status.streams[0].size == (320, 240) and status.streams[0].ledger.labelled > 50)
+        run.until(
+            lambda status: status.streams[0].size == (320, 240) and status.streams[0].ledger.labelled > 50
+        )
         camera.close()
         block.enter_context(rtsp_server(str(hevc_clip), str(hevc_clip), "", str(camera.port)))
         run.until(lambda status: status.streams[0].codec == "hevc")
@@ -191,7 +201,10 @@ def test_another_size_codec_and_rate_after_a_reconnect(
     unharmed(out)
     found = records(out, "hurt")
     assert {one["epoch"] for one in found} >= {1, 2, 3}
-    assert [max(one["objects"][0]["box"][3] for one in labelled(found, epoch)) for epoch in (1, 2)] == [120, 240]
+    assert [max(one["objects"][0]["box"][3] for one in labelled(found, epoch)) for epoch in (1, 2)] == [
+        120,
+        240,
+    ]
     sizes = {}
     for file in sorted(out.glob("hurt.*.annotated.mp4")):
         with av.open(str(file)) as container:
@@ -202,9 +215,7 @@ def test_another_size_codec_and_rate_after_a_reconnect(
 
 
 @pytest.mark.parametrize("hour", [3600, -3600])
-def test_timestamps_that_jump_an_hour(
-    hour: int, units: list[bytes], tmp_path: Path, model: Any
-) -> None:
+def test_timestamps_that_jump_an_hour(hour: int, units: list[bytes], tmp_path: Path, model: Any) -> None:
     out = tmp_path / "out"
     ahead = 400_000_000
     script = in_a_row((units, 40, ahead), (units, None, ahead + hour * 90000))

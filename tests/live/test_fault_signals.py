@@ -63,7 +63,9 @@ class Program:
 def program(*arguments: str) -> Iterator[Program]:
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
     command = [sys.executable, "-m", "vidinfer", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as p:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+    ) as p:
         running = Program(p)
         try:
             yield running

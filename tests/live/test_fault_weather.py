@@ -82,7 +82,9 @@ def over(status: LiveStatus) -> bool:
 
 
 @pytest.fixture(scope="module")
-def weather(units: list[bytes], clip: Path, gst: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weather]:
+def weather(
+    units: list[bytes], clip: Path, gst: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Weather]:
     folder = tmp_path_factory.mktemp("weather")
 
     def made(name: str, frames: int, draw: Any, gop: int = 10) -> list[bytes]:
@@ -109,7 +111,10 @@ def weather(units: list[bytes], clip: Path, gst: str, tmp_path_factory: pytest.T
             name: block.enter_context(ScriptedCamera(script)).address for name, script in scripts.items()
         }
         silent = block.enter_context(socket.create_server(("127.0.0.1", 0)))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free, socket.create_server(("127.0.0.1", 0)) as dead:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free,
+            socket.create_server(("127.0.0.1", 0)) as dead,
+        ):
             free.bind(("127.0.0.1", 0))
             listening, refusing = free.getsockname()[1], dead.getsockname()[1]
         relay = block.enter_context(LossyRelay(listening, 20))

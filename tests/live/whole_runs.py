@@ -22,7 +22,16 @@ from vidinfer.status import LiveStatus, StreamState, StreamStatus
 from vidinfer.testing import FakeModel
 from vidinfer.workers import Workers
 
-__all__ = ["ReadingModel", "WholeRun", "labelled", "live_run", "numbers_in", "records", "sound", "told_everywhere"]
+__all__ = [
+    "ReadingModel",
+    "WholeRun",
+    "labelled",
+    "live_run",
+    "numbers_in",
+    "records",
+    "sound",
+    "told_everywhere",
+]
 
 LONG = 40.0
 """Seconds after which a test has failed rather than waited."""
@@ -102,9 +111,11 @@ class WholeRun(SilentObserver):
     def until_live(self, stream: int = 0, *, epoch: int = 1, frames: int = 5) -> StreamStatus:
         """The stream is live in this epoch or a later one, and has so many labels in all."""
         status = self.until(
-            lambda status: (one := status.streams[stream]).epoch >= epoch
-            and one.state is StreamState.LIVE
-            and one.ledger.labelled >= frames
+            lambda status: (
+                (one := status.streams[stream]).epoch >= epoch
+                and one.state is StreamState.LIVE
+                and one.ledger.labelled >= frames
+            )
         )
         return status.streams[stream]
 
