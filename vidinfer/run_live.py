@@ -49,6 +49,8 @@ BATCH_SIZE = 8
 """Most frames in a batch, where nobody says; and no more than two of each stream."""
 CLOSING = 1.0
 """Seconds that the outlets have to write what is left."""
+ANSWERING = 1.0
+"""Seconds to wait for somebody to take a connection, where nobody did before."""
 LOOKING = 0.5
 """Seconds from one status to the next."""
 
@@ -201,10 +203,10 @@ class _LiveRun:
                 partial(self._connect, address, name),
                 host_of(address),
                 Sampler(sampling_of(self.config, live=True)),
-                partial(_answers, address),
                 until,
                 once=not is_live(address) and not self.config.loop,
                 keep_pictures=self.config.video or feed is not None,
+                answers=partial(answers, parse_live(address), timeout=ANSWERING),
             )
             camera = Camera(
                 number,
@@ -311,10 +313,6 @@ def _losses(one: _Made) -> tuple[str, ...]:
         for status in found
         if status.dropped or status.error
     )
-
-
-def _answers(address: str, interrupt: Interrupt) -> bool:
-    return answers(parse_live(address), interrupt, 1.0)
 
 
 def _without_secrets(command: Sequence[str]) -> list[str]:

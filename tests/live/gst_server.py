@@ -15,12 +15,12 @@ from gst_words import PASSWORD, USER  # noqa: E402 - beside this script
 PIPELINE = "( filesrc location={} ! qtdemux ! {}parse config-interval=1 ! rtp{}pay name=pay0 pt=96 )"
 
 
-def main(h264: str, h265: str, certificate: str) -> None:
+def main(h264: str, h265: str, certificate: str, port: str = "0") -> None:
     """Serve ``/h264`` and ``/h265`` to anybody and ``/private`` to one user; with TLS if there is a certificate."""
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(port)
     auth = GstRtspServer.RTSPAuth()
     anybody, somebody = GstRtspServer.RTSPToken(), GstRtspServer.RTSPToken()
     anybody.set_string("media.factory.role", "anybody")

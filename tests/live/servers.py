@@ -115,7 +115,8 @@ class ScriptedCamera:
     At the end of the script the connection stays open until ``close``, or until the client leaves.
     """
 
-    def __init__(self, script: Callable[[Session], None]) -> None:
+    def __init__(self, script: Callable[[Session], None], port: int = 0) -> None:
+        """``script`` is run for each client that plays; ``port``: one that another camera had, or any."""
         self._script = script
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -125,7 +126,10 @@ class ScriptedCamera:
         """Methods that clients have asked for."""
         self.asked = threading.Condition()
         """Notified at each."""
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.most_at_once = 0
+        """Clients, at most, that were connected and not yet playing at the same moment."""
+        self._not_playing = 0
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self._start(self._accept)
 
@@ -173,8 +177,14 @@ class ScriptedCamera:
                     self._wires.append(wire)
                 self._start(self._serve, wire)
 
+    def _waits(self, change: int) -> None:
+        with self._lock:
+            self._not_playing += change
+            self.most_at_once = max(self.most_at_once, self._not_playing)
+
     def _serve(self, wire: socket.socket) -> None:
-        left = threading.Event()
+        left, waits = threading.Event(), 1
+        self._waits(1)
         try:
             with wire.makefile("rb") as lines:
                 while request := lines.readline().decode("latin-1"):
@@ -190,11 +200,14 @@ class ScriptedCamera:
                         self.requests.append(method)
                         self.asked.notify_all()
                     if method == "PLAY":
+                        self._waits(-waits)
+                        waits = 0
                         self._start(self._play, Session(wire, left))
                     if method == "TEARDOWN":
                         break
         except OSError:
             pass
+        self._waits(-waits)
         left.set()
 
     def _play(self, session: Session) -> None:

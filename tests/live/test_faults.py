@@ -192,6 +192,17 @@ def test_an_interrupt_ends_every_wait(units: list[bytes], when: str) -> None:
         assert ended[0] - begun < 3
 
 
+def test_an_interrupt_of_a_closed_connection_does_not_reach_another_of_the_same_host(
+    units: list[bytes],
+) -> None:
+    ended = Interrupt()
+    with ScriptedCamera(playing(units, pace=0.02)) as camera, opened(camera.address) as other:
+        with opened(camera.address, interrupt=ended) as source:
+            assert numbers(source, 3) == [0, 1, 2]
+        ended.set()
+        assert numbers(other, 60) == list(range(60))
+
+
 def test_camera_time_comes_from_reports_that_agree(units: list[bytes]) -> None:
     wall = 1_795_000_000.0
 

@@ -28,10 +28,10 @@ from vidinfer.status import StreamState
 
 __all__ = ["Camera", "Wanted"]
 
-_ASKING = 2.0
-"""Seconds from one look to the next whether somebody answers where nobody did."""
 _SLACK = 2.0
 """Seconds without a frame from which on a stream is stalled, or three of its intervals if these are longer."""
+_LOOK = 1.0
+"""Seconds from one look to the next, whether somebody answers again where nobody did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Wanted:
     host: str
     """Whose gate the attempts pass."""
     sampler: Sampler
-    answers: Callable[[Interrupt], bool]
-    """Whether somebody takes connections there; takes a second at most."""
     until: float | None = None
     """On the clock."""
     once: bool = False
     """A file that is played to its end and no further."""
     keep_pictures: bool = False
+    answers: Callable[[Interrupt], bool] | None = None
+    """Whether somebody takes connections there, told within a second; ``None``: nobody can tell."""
 
 
 class Camera:
@@ -86,9 +86,9 @@ class Camera:
         self._watch = StreamWatch(clock)
         self._last_frame = 0.0
         self._next_index = 0
-        self._nobody = False
-        """Nobody answered the last attempt."""
         self._done = False
+        self._nobody = False
+        """The last attempt found nobody there."""
         self.ends: list[str] = []
         """How the last connections ended."""
 
@@ -158,6 +158,7 @@ class Camera:
                 source.close()
 
     def _connected(self, mine: Interrupt) -> LiveSource | None:
+        self._nobody = False
         try:
             return self._wanted.connect(mine, self._next_index)
         except SourceError as error:
@@ -268,22 +269,31 @@ class Camera:
         return self._connection.state is StreamState.WAITING and not self._done
 
     def _wait(self) -> bool:
-        """Until the next attempt is due; ``True``: a stop came first."""
-        while left := self._left():
-            if self._stop.wait(min(left, _ASKING)):
+        """Until the next attempt is due, which is soon once somebody answers again; ``True``: a stop came first."""
+        while True:
+            now, until = self._clock.now(), self._wanted.until
+            left = self._connection.retry_in(now) or 0.0
+            if until is not None:
+                if now >= until:
+                    return True
+                left = min(left, until - now)
+            if left <= 0:
+                return False
+            if self._stop.wait(min(left, _LOOK) if self._nobody else left):
                 return True
-            if self._nobody and left > _ASKING and self._wanted.answers(self._stop):
-                with self._lock:
-                    self._connection.answers(self._clock.now())
-                self._nobody = False
-        until = self._wanted.until
-        return until is not None and self._clock.now() >= until
+            if self._nobody and left > _LOOK:
+                self._look()
 
-    def _left(self) -> float:
-        """Seconds until the next attempt, or the end of what was asked for."""
-        now, until = self._clock.now(), self._wanted.until
-        left = self._connection.retry_in(now) or 0.0
-        return left if until is None else max(0.0, min(left, until - now))
+    def _look(self) -> None:
+        """However long the wait has grown, a camera that is back is not kept waiting."""
+        answers = self._wanted.answers
+        if answers is None:
+            return
+        with self._gate.attempt(self._wanted.host, self._stop) as admitted:
+            self._nobody = not (admitted and answers(self._stop))
+        if not self._nobody:
+            with self._lock:
+                self._connection.answers(self._clock.now())
 
 
 def _share(value: object) -> float | None:

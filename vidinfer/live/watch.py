@@ -42,6 +42,7 @@ class StreamWatch:
 
     def begin(self, now: float) -> None:
         """A new connection: nothing is known of its clock."""
+        self._jumps += self._backlog.jumps
         self._backlog, self._pictures = Backlog(), PictureWatch()
         self._skipping = False
         self._looked = self._saw = now
@@ -52,7 +53,6 @@ class StreamWatch:
         """The connection is over; ``facts`` are its source's."""
         shed = facts.get("packets_shed")
         self._shed_packets.update(shed if isinstance(shed, dict) else {})
-        self._jumps += self._backlog.jumps
 
     def frame(
         self, item: Received, now: float, overload: Callable[[], float], waiting: Callable[[], float | None]

@@ -17,6 +17,7 @@ from vidinfer.clock import Clock
 from vidinfer.errors import SourceError, SourceRefused, SourceUnreachable
 from vidinfer.interrupt import Interrupt
 from vidinfer.source.capture import CaptureTimes, DeviceTimes, SenderTimes, Unknown
+from vidinfer.source.cut import cut_reading
 from vidinfer.source.live_address import LiveAddress
 from vidinfer.source.live_read import SLICE, LiveReader
 from vidinfer.source.live_stream import Opened
@@ -84,11 +85,14 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
     }
     if wishes.transport == "udp":
         options |= {"buffer_size": str(_UDP_BUFFER), "probesize": "500000", "analyzeduration": "1000000"}
-    container = open_container_live(where, where.url, wishes, options)
-    stream = video_of(container, where)
-    reader = _reader(container, stream, wishes, resumable=True)
-    details: dict[str, object] = {"transport": wishes.transport}
-    return _opened(where, container, stream, reader, SenderTimes(container, stream), wishes, details)
+    with ExitStack() as cut:
+        cut.enter_context(wishes.interrupt.ended_by(cut_reading(where)))
+        container = open_container_live(where, where.url, wishes, options)
+        stream = video_of(container, where)
+        reader = _reader(container, stream, wishes, resumable=True)
+        details: dict[str, object] = {"transport": wishes.transport}
+        capture = SenderTimes(container, stream)
+        return _opened(where, container, stream, reader, capture, wishes, details, cut.pop_all())
 
 
 def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
@@ -96,9 +100,12 @@ def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
     # Not ``timeout``: to FFmpeg's RTMP that means to listen.
     options = {**PROBING, "rw_timeout": _microseconds(wishes.wait), "rtmp_live": "live", "rtmp_buffer": "100"}
     options |= {"analyzeduration": "1000000"}
-    container = open_container_live(where, where.url, wishes, options)
-    stream = video_of(container, where)
-    return _opened(where, container, stream, _reader(container, stream, wishes), Unknown(), wishes, {})
+    with ExitStack() as cut:
+        cut.enter_context(wishes.interrupt.ended_by(cut_reading(where)))
+        container = open_container_live(where, where.url, wishes, options)
+        stream = video_of(container, where)
+        reader = _reader(container, stream, wishes)
+        return _opened(where, container, stream, reader, Unknown(), wishes, {}, cut.pop_all())
 
 
 def open_udp(where: LiveAddress, wishes: Wishes) -> Opened:
@@ -204,7 +211,16 @@ def _opened(
     capture: CaptureTimes,
     wishes: Wishes,
     details: dict[str, object],
+    cut: ExitStack | None = None,
 ) -> Opened:
     return Opened(
-        where.shown, container, stream, reader, capture, wishes.interrupt, ExitStack(), details=details
+        where.shown,
+        container,
+        stream,
+        reader,
+        capture,
+        wishes.interrupt,
+        ExitStack(),
+        details=details,
+        cut=cut or ExitStack(),
     )

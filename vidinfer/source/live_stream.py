@@ -48,6 +48,8 @@ class Opened:
     scale: bool = False
     """Pictures of another size than the first are scaled to it; else they end the connection."""
     details: dict[str, object] = field(default_factory=dict)
+    cut: ExitStack = field(default_factory=ExitStack)
+    """What an interrupt does to a read that waits; it is closed before the connection is."""
 
 
 class LiveStream:
@@ -107,6 +109,7 @@ class LiveStream:
 
     def close(self) -> None:
         """Hang up politely and free the decoder. Idempotent; frames already given out stay good."""
+        self._opened.cut.close()
         self._items.close()
         self._opened.container.close()
         self._opened.connection.close()

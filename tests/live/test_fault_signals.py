@@ -1,0 +1,183 @@
+"""Ctrl-C and SIGTERM of the real program, with real cameras in every state; what is left behind is valid."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.live.servers import rtsp_server
+from tests.live.whole_runs import frames_of, records
+from vidinfer.clock import MonotonicClock
+
+GENEROUS = 5.0
+"""Seconds from a signal to the end, on any machine; two are promised."""
+LONG = 60.0
+
+
+class Program:
+    """The command line under way, in a process group of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, name="reader")
+        self._reader.start()
+
+    @property
+    def said(self) -> str:
+        """On standard error so far."""
+        with self._changed:
+            return "".join(self._lines)
+
+    def until(self, pattern: str) -> None:
+        """Until it has said so."""
+        with self._changed:
+            in_time = self._changed.wait_for(lambda: re.search(pattern, "".join(self._lines)), LONG)
+            assert in_time, f"{pattern} was not said: {''.join(self._lines)}"
+
+    def end(self) -> None:
+        self.process.kill()
+        self._reader.join(LONG)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+
+
+@contextmanager
+def program(*arguments: str) -> Iterator[Program]:
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    command = [sys.executable, "-m", "vidinfer", *arguments]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+    ) as p:
+        running = Program(p)
+        try:
+            yield running
+        finally:
+            running.end()
+
+
+@contextmanager
+def cameras(clip: Path, hevc_clip: Path) -> Iterator[tuple[list[str], list[subprocess.Popen[str]]]]:
+    """Two, each a server of its own."""
+    with (
+        rtsp_server(str(clip), str(hevc_clip), "") as (one, port_one),
+        rtsp_server(str(clip), str(hevc_clip), "") as (two, port_two),
+    ):
+        try:
+            yield [f"a=rtsp://127.0.0.1:{port_one}/h264", f"b=rtsp://127.0.0.1:{port_two}/h264"], [one, two]
+        finally:
+            for server in (one, two):
+                server.send_signal(signal.SIGCONT)
+
+
+def grown(out: Path, name: str, lines: int) -> bool:
+    """The file that is being written has so many lines."""
+    return any(file.read_bytes().count(b"\n") >= lines for file in out.glob(f".{name}.*.partial"))
+
+
+def wait_for(what: Callable[[], bool], running: Program) -> None:
+    """Look again every little while: another process cannot notify."""
+    never, clock = threading.Event(), MonotonicClock()
+    begun = clock.now()
+    while not what():
+        assert running.process.poll() is None, running.said
+        assert clock.now() - begun < LONG, running.said
+        never.wait(0.02)
+
+
+def ended(running: Program, number: signal.Signals) -> float:
+    """Seconds from the signal to the end of the process, which was the end of a run that was interrupted."""
+    clock = MonotonicClock()
+    begun = clock.now()
+    running.process.send_signal(number)
+    status = running.process.wait(LONG)
+    took = clock.now() - begun
+    assert status == 130, running.said
+    return took
+
+
+def valid(out: Path, *names: str) -> None:
+    """Labels parse, videos play, reports balance."""
+    assert not [file.name for file in out.iterdir() if "partial" in file.name]
+    for name in names:
+        lines = frames_of(records(out, name))
+        told = json.loads((out / f"{name}.run.json").read_text())
+        frames = told["frames"]
+        skipped = frames["skipped"].get("interrupted", 0)
+        assert [one["frame"] for one in lines] == list(range(frames["decoded"] - skipped))
+        accounted = frames["labelled"] + sum(frames["skipped"].values()) + sum(frames["dropped"].values())
+        assert frames["decoded"] == accounted + frames["corrupt"] + frames["failed"]
+        pictures = 0
+        for file in out.glob(f"{name}.*.annotated.mp4"):
+            probe = ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-of", "csv=p=0"]
+            probe += ["-show_entries", "stream=nb_read_frames", str(file)]
+            found = subprocess.run(probe, check=True, capture_output=True, text=True, timeout=LONG)
+            assert not found.stderr
+            pictures += int(found.stdout)
+        assert pictures > 0 or not lines
+
+
+def one_run(clip: Path, hevc_clip: Path, out: Path, number: signal.Signals, state: str) -> float:
+    with cameras(clip, hevc_clip) as (addresses, servers), socket.create_server(("127.0.0.1", 0)) as silent:
+        if state == "connecting":
+            addresses.append(f"c=rtsp://127.0.0.1:{silent.getsockname()[1]}/x")
+        options = ("--mode", "live", "--model", "demo", "--out", str(out), "--video")
+        with program(*addresses, *options) as running:
+            wait_for(lambda: grown(out, "a", 30) and grown(out, "b", 30), running)
+            if state == "stopped":
+                servers[1].send_signal(signal.SIGSTOP)
+            elif state == "connecting":
+                wire, _ = silent.accept()
+                wire.close()
+                wire, _ = silent.accept()
+                wire.close()
+                again, _ = silent.accept()
+                took = ended(running, number)
+                again.close()
+            if state != "connecting":
+                took = ended(running, number)
+    valid(out, "a", "b")
+    print(f"measured: {number.name} while a camera is {state}: {took:.2f} s")
+    return took
+
+
+CASES = [
+    (signal.SIGTERM, "read"),
+    (signal.SIGINT, "stopped"),
+    (signal.SIGTERM, "connecting"),
+]
+
+
+@pytest.mark.parametrize(("number", "state"), CASES)
+def test_a_signal_ends_it_with_valid_outputs(
+    number: signal.Signals, state: str, clip: Path, hevc_clip: Path, tmp_path: Path
+) -> None:
+    assert one_run(clip, hevc_clip, tmp_path / "out", number, state) < GENEROUS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("state", ["read", "stopped", "connecting"])
+def test_a_signal_ends_it_every_time(
+    number: signal.Signals, state: str, clip: Path, hevc_clip: Path, tmp_path: Path
+) -> None:
+    times = [one_run(clip, hevc_clip, tmp_path / f"out{i}", number, state) for i in range(10)]
+    assert max(times) < GENEROUS
+    print(f"measured: {number.name} {state}: median {sorted(times)[5]:.2f}, most {max(times):.2f} s")

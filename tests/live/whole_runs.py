@@ -1,0 +1,202 @@
+"""Whole live runs on a thread of their own: watched by their status, ended by a stop, and checked to the last frame."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.media import read_number
+from vidinfer.config import RunConfig
+from vidinfer.detections import Objects, Results
+from vidinfer.progress import SilentObserver, StopSignal
+from vidinfer.report import RunReport
+from vidinfer.run_live import run_live
+from vidinfer.status import LiveStatus, StreamState, StreamStatus
+from vidinfer.testing import FakeModel
+from vidinfer.workers import Workers
+
+__all__ = [
+    "ReadingModel",
+    "WholeRun",
+    "labelled",
+    "live_run",
+    "numbers_in",
+    "records",
+    "sound",
+    "told_everywhere",
+]
+
+LONG = 40.0
+"""Seconds after which a test has failed rather than waited."""
+UNREADABLE = 9999
+
+
+class ReadingModel(FakeModel):
+    """Finds one box whose x2 is the number that is drawn into the picture: labels tell which frame they are of."""
+
+    def predict(self, batch: NDArray[Any], width: int, height: int) -> Results:
+        """``UNREADABLE`` where there is no number."""
+        super().predict(batch, width, height)
+        n = len(batch)
+        boxes = np.zeros((n, 4), np.float32)
+        boxes[:, 2] = [_number(picture) for picture in batch]
+        boxes[:, 3] = height
+        found = Objects(np.arange(n + 1, dtype=np.int64), boxes, np.ones(n, np.float32), np.ones(n, np.int64))
+        return Results(n, self.info.categories, objects=found)
+
+
+class WholeRun(SilentObserver):
+    """A run under way. Thread rule: one test thread."""
+
+    def __init__(self, out: Path, options: dict[str, Any]) -> None:
+        self.out = out
+        self.stop = StopSignal()
+        self.report: RunReport | None = None
+        self.url: str | None = None
+        self.seen: list[LiveStatus] = []
+        self._config = RunConfig(mode="live", out=out, **options)
+        self._changed = threading.Condition()
+        self._over = False
+
+    def live_started(self, streams: Sequence[str], url: str | None) -> None:
+        """Where the preview is."""
+        with self._changed:
+            self.url = url
+
+    def status(self, status: LiveStatus) -> None:
+        """Kept, for ``until`` and for the test."""
+        with self._changed:
+            self.seen.append(status)
+            self._changed.notify_all()
+
+    def run(self) -> None:
+        """To its end."""
+        try:
+            self.report = run_live(self._config, observer=self, stop=self.stop)
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def until(self, what: Callable[[LiveStatus], object], seconds: float = LONG) -> LiveStatus:
+        """The first status from now on that ``what`` holds for.
+
+        Raises:
+            AssertionError: none came, or the run is over.
+        """
+        with self._changed:
+            looked = len(self.seen)
+
+            def found() -> bool:
+                nonlocal looked
+                while looked < len(self.seen):
+                    if what(self.seen[looked]):
+                        return True
+                    looked += 1
+                return self._over
+
+            in_time = self._changed.wait_for(found, seconds)
+            last = self.seen[-1] if self.seen else None
+            assert in_time, f"not within {seconds} s; last seen: {last}"
+            assert looked < len(self.seen), f"the run ended before; last seen: {last}"
+            return self.seen[looked]
+
+    def until_live(self, stream: int = 0, *, epoch: int = 1, frames: int = 5) -> StreamStatus:
+        """The stream is live in this epoch or a later one, and has so many labels in all."""
+        status = self.until(
+            lambda status: (
+                (one := status.streams[stream]).epoch >= epoch
+                and one.state is StreamState.LIVE
+                and one.ledger.labelled >= frames
+            )
+        )
+        return status.streams[stream]
+
+    def until_more(self, stream: int, frames: int) -> StreamStatus:
+        """So many more frames of the stream were decoded."""
+        before = self.seen[-1].streams[stream].ledger.decoded if self.seen else 0
+        status = self.until(lambda status: status.streams[stream].ledger.decoded >= before + frames)
+        return status.streams[stream]
+
+
+@contextmanager
+def live_run(*sources: str | Path, out: Path, **options: Any) -> Iterator[WholeRun]:
+    """Label ``sources`` while the block runs, then stop; ``report`` is there afterwards."""
+    run = WholeRun(out, {"sources": tuple(map(str, sources)), **options})
+    with Workers(run.stop.abort) as workers:
+        workers.start("test-run", run.run)
+        try:
+            yield run
+        finally:
+            run.stop.request()
+
+
+def sound(run: WholeRun, *, lost: Sequence[int] = ()) -> RunReport:
+    """What must hold at the end of any run, whatever happened in it; streams ``lost`` had outlets that lost records."""
+    report = run.report
+    assert report is not None
+    for number, source in enumerate(report.sources):
+        ledger = source.ledger
+        assert ledger is not None
+        assert ledger.balanced, (source.source, ledger)
+        assert set(ledger.skipped) <= {"interrupted"}, ledger
+        if number not in lost:
+            lines = frames_of(records(run.out, source.source))
+            told = ledger.decoded - ledger.skipped.get("interrupted", 0)
+            assert [one["frame"] for one in lines] == list(range(told)), source.source
+            assert sum(one["outcome"] == "labelled" for one in lines) == ledger.labelled
+            epochs = [one["epoch"] for one in lines]
+            assert epochs == sorted(epochs)
+            assert not any(one["received"] is None for one in lines)
+    if run.out.exists():
+        left = [file.name for file in run.out.iterdir() if "partial" in file.name]
+        assert not left
+    threads = [one.name for one in threading.enumerate() if one.name.startswith("vidinfer-")]
+    assert not threads
+    return report
+
+
+def records(out: Path, name: str) -> list[dict[str, Any]]:
+    """All lines of a stream, in the order of its files."""
+    files = sorted(out.glob(f"{name}.*.labels.jsonl"), key=_order)
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def frames_of(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are of frames, and not of gaps."""
+    return [one for one in lines if one["outcome"] != "gap"]
+
+
+def labelled(lines: Sequence[dict[str, Any]], epoch: int | None = None) -> list[dict[str, Any]]:
+    """Those with labels, of one epoch or of all."""
+    return [one for one in lines if one["outcome"] == "labelled" and epoch in (None, one["epoch"])]
+
+
+def numbers_in(lines: Sequence[dict[str, Any]]) -> list[int]:
+    """The numbers that the model has read in the pictures."""
+    return [round(one["objects"][0]["box"][2]) for one in lines if one["outcome"] == "labelled"]
+
+
+def told_everywhere(run: WholeRun) -> str:
+    """Everything that a run has written or said."""
+    files = "".join(file.read_bytes().decode("latin-1") for file in sorted(run.out.iterdir()))
+    return files + repr(run.seen) + repr(run.report)
+
+
+def _order(file: Path) -> tuple[str, int]:
+    stamp, _, number = file.name.split(".labels.")[0].rsplit(".", 1)[1].partition("_")
+    return stamp, int(number or 1)
+
+
+def _number(picture: NDArray[Any]) -> int:
+    try:
+        return read_number(picture)
+    except ValueError:
+        return UNREADABLE
