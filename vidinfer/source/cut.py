@@ -32,7 +32,7 @@ def cut_reading(address: LiveAddress) -> Callable[[], None]:
     return partial(_cut, frozenset((target[0], target[1]) for *_, target in found))
 
 
-def _cut(peers: frozenset[tuple[str | int, ...]]) -> None:
+def _cut(peers: frozenset[tuple[object, object]]) -> None:
     for wire in _sockets():
         with wire, suppress(OSError):
             if wire.type == socket.SOCK_STREAM and wire.getpeername()[:2] in peers:
