@@ -83,7 +83,7 @@ def pausing(units: Sequence[bytes], pause: float, group: int) -> Script:
 
 
 def with_backlog(units: Sequence[bytes], *, after: float, behind: float, for_: float) -> Script:
-    """On time for ``after`` seconds, then ``behind`` seconds late for ``for_`` seconds, then all at once: on time again."""
+    """On time for ``after`` seconds, then ``behind`` seconds late for ``for_`` seconds, then all at once on time."""
 
     def script(session: Session) -> None:
         begun = _clock.now()

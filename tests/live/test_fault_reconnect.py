@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def unharmed(out: Path, name: str = "well") -> None:
     assert {one["epoch"] for one in found} == {1}
     numbers = numbers_in(found)
     assert len(numbers) == len(found)
-    assert all((b - a) % 500 == 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    assert all((b - a) % 500 == 1 for a, b in pairwise(numbers))
 
 
 def back(out: Path, name: str, since: float, epoch: int = 2) -> float:
@@ -285,7 +286,6 @@ def sound_in_any_order(out: Path) -> None:
 def test_ten_cameras_that_reboot_at_once(units: list[bytes], tmp_path: Path, model: Any) -> None:
     """All come back; the host is never asked by more than four at a time, and not by all at the same moment."""
     out = tmp_path / "out"
-    clock = MonotonicClock()
     with ExitStack() as block:
         camera = block.enter_context(ScriptedCamera(steady(units)))
         given = [f"cam{i}=rtsp://127.0.0.1:{camera.port}/{i}" for i in range(10)]
