@@ -13,7 +13,7 @@ import pytest
 
 from tests.live.conftest import numbers, opened, rest
 from tests.live.servers import BASE, TICKS, FaultyProxy, ScriptedCamera, Session, packets_of
-from tests.media import draw_number, make_video
+from tests.media import draw_number, make_video, read_number
 from vidinfer.arrival import Received, TimeSource
 from vidinfer.clock import MonotonicClock
 from vidinfer.errors import SourceError, SourceUnreachable
@@ -271,6 +271,38 @@ def test_damage_is_marked_or_a_gap(units: list[bytes]) -> None:
         items = rest(source)
     bad = [item for item in items if isinstance(item, Gap) or item.frame.corrupt]
     assert 1 <= len(bad) <= 7
+
+
+@pytest.mark.parametrize(
+    "codec_options", [{}, {"profile": "high", "preset": "medium", "refs": "3", "bf": "2"}]
+)
+@pytest.mark.parametrize("lost", [14, 33])
+def test_what_refers_to_a_lost_frame_is_not_shown(
+    lost: int, codec_options: dict[str, str], tmp_path: Path
+) -> None:
+    """FFmpeg invents a frame that is missing, and draws the next ones over it, without a word."""
+    made = make_video(tmp_path / "x.mp4", frames=60, size=(160, 120), gop=20, codec_options=codec_options)
+    sent = packets_of(made)
+
+    def script(session: Session) -> None:
+        for i, unit in enumerate(sent):
+            if i != lost:
+                session.send(unit, BASE + i * TICKS)
+            session.pause(FAST)
+        session.cut()
+
+    with ScriptedCamera(script) as camera, opened(camera.address) as source:
+        items = rest(source)
+    found = [read_number(item.frame.picture.rgb()) for item in items if isinstance(item, Received)]
+    assert not any(item.frame.corrupt for item in items if isinstance(item, Received))
+    gaps = [item for item in items if isinstance(item, Gap)]
+    if codec_options:  # with B-frames one may be lost that nothing refers to
+        assert set(range(40, 58)) <= set(found)
+    else:
+        after = lost // 20 * 20 + 20
+        assert found[:-1] == [*range(lost), *range(after, len(found) + after - lost - 1)]
+        assert [gap.packets for gap in gaps] == [1, after - lost - 2]
+        assert gaps[0].reason == "frames were lost on the way"
 
 
 def test_a_frozen_and_a_black_picture_are_flagged(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from av.video.stream import VideoStream
 
 from vidinfer.arrival import Shed
 from vidinfer.frame import Gap
+from vidinfer.source.frame_numbers import FrameNumbers
 from vidinfer.source.live_read import Arrived
 
 __all__ = ["LiveDecoder", "Shown"]
@@ -39,6 +41,9 @@ class Shown(NamedTuple):
 class LiveDecoder:
     """Decodes without delay, from a keyframe on.
 
+    Where something was lost on the way, the decoder would make up what is missing and go on from there: everything up
+    to the next keyframe is a gap.
+
     ``level`` may be set by any thread and holds from the next packet on. Frames that others refer to are left out only
     together with everything up to the next keyframe, so no picture is ever torn.
 
@@ -55,6 +60,9 @@ class LiveDecoder:
         self._received: OrderedDict[int, float] = OrderedDict()
         self._level = Shed.NOTHING
         self._from_key = True
+        self._numbers = FrameNumbers(self._codec.extradata or b"") if self._codec.name == "h264" else None
+        self._hole: Gap | None = None
+        """What is left out since something was lost, told with the next keyframe."""
         self.level = Shed.NOTHING
         self.begun = False
         """A keyframe has come."""
@@ -73,7 +81,13 @@ class LiveDecoder:
         if packet is None:
             yield from self._rest(arrived.received)
             return
+        if packet.is_keyframe:
+            yield from self._told()
         if self._left_out(packet):
+            return
+        lost = self._lost(packet)
+        if lost:
+            yield self._torn(packet, lost)
             return
         if packet.pts is not None:
             self._received[packet.pts] = arrived.received
@@ -83,19 +97,46 @@ class LiveDecoder:
             frames = self._codec.decode(packet)
         except av.FFmpegError as error:
             self.refused += 1
-            reason = f"the decoder refused a packet: {error.strerror or type(error).__name__}"
-            yield Gap(packet.pts, packet.pts, self._time_base, 1, reason)
+            yield self._torn(
+                packet, f"the decoder refused a packet: {error.strerror or type(error).__name__}"
+            )
             return
         if not frames:
             self._count_silent()
         for frame in frames:
             yield Shown(frame, self._when(frame, arrived.received))
+        if any(frame.is_corrupt for frame in frames):
+            self._tear(frames[0].pts)
 
-    def _rest(self, now: float) -> Iterator[Shown]:
-        """What the decoder still holds."""
+    def _lost(self, packet: Packet[VideoStream]) -> str:
+        """Whether ``packet`` is damaged, or what it refers to is missing; in words."""
+        if self._numbers is not None:
+            if packet.is_keyframe:
+                self._numbers.key(bytes(packet))
+            elif self._numbers.missing_before(bytes(packet)):
+                return "frames were lost on the way"
+        return "damaged on the way" if packet.is_corrupt else ""
+
+    def _torn(self, packet: Packet[VideoStream], reason: str) -> Gap:
+        self._tear(packet.pts)
+        return Gap(packet.pts, packet.pts, self._time_base, 1, reason)
+
+    def _tear(self, pts: int | None) -> None:
+        """Nothing is worth showing until the next keyframe, where there is any other frame."""
+        self._from_key = True
+        self._hole = Gap(pts, pts, self._time_base, 0, "these refer to frames that were lost or damaged")
+
+    def _told(self) -> Iterator[Gap]:
+        hole, self._hole = self._hole, None
+        if hole is not None and hole.packets:
+            yield hole
+
+    def _rest(self, now: float) -> Iterator[Shown | Gap]:
+        """What the decoder still holds, and what was lost."""
         with suppress(av.FFmpegError, EOFError):
             for frame in self._codec.decode(None):
                 yield Shown(frame, self._when(frame, now))
+        yield from self._told()
         self._codec.flush_buffers()
         self._received.clear()
         self._from_key = True
@@ -115,7 +156,11 @@ class LiveDecoder:
             self.shed[Shed.NON_KEY] += 1
             return True
         if self._from_key:
-            if self.begun:
+            if self._hole is not None:
+                first = self._hole.first_pts if self._hole.packets else packet.pts
+                packets = self._hole.packets + 1
+                self._hole = replace(self._hole, first_pts=first, last_pts=packet.pts, packets=packets)
+            elif self.begun:
                 self.shed[Shed.NON_KEY] += 1
             else:
                 self.before_key += 1
