@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from vidinfer.arrival import Arrival, Received, Shed
+from vidinfer.arrival import Arrival, Received, Shed, TimeSource
 from vidinfer.clock import Clock
 from vidinfer.errors import RingAborted, SourceError, SourceRefused, SourceUnreachable
 from vidinfer.feeder import Fill, fill_for
@@ -67,9 +67,9 @@ class Camera:
         gate: HostGate,
         clock: Clock,
         wall: Callable[[], float],
-        on_connected: Callable[[SourceInfo], None],
+        on_connected: Callable[[SourceInfo, int], None],
     ) -> None:
-        """``wall()``: Unix seconds; ``on_connected(info)``: before the first frame of each connection."""
+        """``wall()``: Unix seconds; ``on_connected(info, epoch)``: before the first frame of each connection."""
         self._number = number
         self._wanted = wanted
         self._model = model
@@ -175,7 +175,7 @@ class Camera:
         ended = ""
         for item in source:
             if isinstance(item, Gap):
-                self._gap(item)
+                self._gap(item, epoch, behind)
             elif not self._frame(item, fill, source, epoch, behind):
                 self._done, ended = True, "as asked for"
                 break
@@ -188,8 +188,9 @@ class Camera:
             epoch = self._connection.connected(now)
             self._info, self._last_frame = info, now
             self._watch.begin(now)
-        self._on_connected(info)
-        return epoch, self._wall() - now
+        behind = self._wall() - self._clock.now()
+        self._on_connected(info, epoch)
+        return epoch, behind
 
     def _end(self, source: LiveSource, ended: str) -> None:
         facts = source.facts()
@@ -202,9 +203,11 @@ class Camera:
             elif not (self._done or self._stop.is_set):
                 self._connection.lost(self._clock.now(), why)
 
-    def _gap(self, gap: Gap) -> None:
+    def _gap(self, gap: Gap, epoch: int, behind: float) -> None:
+        now = self._clock.now()
+        arrival = Arrival(epoch, now, now + behind, None, TimeSource.RECEIVED)
         self._tally.ledger.add("packets_lost", gap.packets)
-        self._lobby.record(self._number, Entry(Outcome.GAP, gap, reason=gap.reason))
+        self._lobby.record(self._number, Entry(Outcome.GAP, gap, reason=gap.reason, arrival=arrival))
 
     def _frame(self, item: Received, fill: Fill, source: LiveSource, epoch: int, behind: float) -> bool:
         """One frame into the lobby; ``False``: it is beyond what was asked for."""

@@ -40,7 +40,8 @@ __all__ = [
 PROBING: Mapping[str, str] = {
     "fpsprobesize": "0",  # rates are measured by arrivals; FFmpeg would read ten seconds to guess one
 }
-"""Not ``discardcorrupt``: what refers to a damaged packet must go as well. Not ``nobuffer``: it throws away what was read while probing, and with it the keyframe to begin with."""
+"""Not ``discardcorrupt``: what refers to a damaged packet must go as well. Not
+``nobuffer``: it throws away what was read while probing, and with it the keyframe to begin with."""
 _UDP_BUFFER = 4 << 20
 _STATUS = {
     av.error.HTTPBadRequestError: 400,
