@@ -234,10 +234,10 @@ class _LiveRun:
         )
 
     def _connected(
-        self, number: int, outlets: Sequence[Outlet], feed: PictureFeed | None, info: SourceInfo
+        self, number: int, outlets: Sequence[Outlet], feed: PictureFeed | None, info: SourceInfo, epoch: int
     ) -> None:
         for outlet in outlets:
-            outlet.open(info, self.model.info)
+            outlet.open(info, self.model.info, epoch)
         if feed is not None:
             feed.connected(number, info, self.model.info)
 

@@ -67,9 +67,9 @@ class Camera:
         gate: HostGate,
         clock: Clock,
         wall: Callable[[], float],
-        on_connected: Callable[[SourceInfo], None],
+        on_connected: Callable[[SourceInfo, int], None],
     ) -> None:
-        """``wall()``: Unix seconds; ``on_connected(info)``: before the first frame of each connection."""
+        """``wall()``: Unix seconds; ``on_connected(info, epoch)``: before the first frame of each connection."""
         self._number = number
         self._wanted = wanted
         self._model = model
@@ -191,8 +191,9 @@ class Camera:
             epoch = self._connection.connected(now)
             self._info, self._last_frame = info, now
             self._watch.begin(now)
-        self._on_connected(info)
-        return epoch, self._wall() - now
+        behind = self._wall() - self._clock.now()
+        self._on_connected(info, epoch)
+        return epoch, behind
 
     def _end(self, source: LiveSource, ended: str) -> None:
         facts = source.facts()

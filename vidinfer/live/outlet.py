@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
 
@@ -47,7 +48,9 @@ class Outlet:
         self._waiting = Waiting(limits or (PICTURES if sink.needs_pictures else RECORDS))
         self._changed = threading.Condition()
         self._beginning: Beginning | None = None
-        """Of what is put from now on."""
+        """Of what is put now."""
+        self._coming: deque[tuple[int, Beginning]] = deque()
+        """Of epochs of which nothing was put yet."""
         self._opened: Beginning | None = None
         self._written = self._dropped = self._in_hand = 0
         self._error = ""
@@ -59,11 +62,17 @@ class Outlet:
         workers = self._block.enter_context(Workers(on_failure=lambda: None))
         workers.start(f"write-{name}", self._run)
 
-    def open(self, source: SourceInfo, model: ModelInfo) -> None:
-        """What is put from now on is of this; never waits. Nothing happens where it was so already."""
+    def open(self, source: SourceInfo, model: ModelInfo, epoch: int | None = None) -> None:
+        """What is put from ``epoch`` on is of this, or from now on; never waits.
+
+        A stream comes back before the last frame of the connection before has left the model.
+        """
         with self._changed:
-            if self._beginning is None or not _alike(self._beginning, source, model):
-                self._beginning = Beginning(source, model)
+            last = self._coming[-1][1] if self._coming else self._beginning
+            if last is None or not _alike(last, source, model):
+                self._coming.append((epoch or 0, Beginning(source, model)))
+                if epoch is None or self._beginning is None:
+                    self._begin(epoch or 0)
                 self._changed.notify_all()
 
     def put(self, batch: LabelledBatch) -> None:
@@ -75,6 +84,7 @@ class Outlet:
         if not self._sink.needs_pictures:
             batch = without_pictures(batch)
         with self._changed:
+            self._begin(_epoch_of(batch))
             if self._beginning is None:
                 raise ValueError(f"outlet {self._name}: put before open")
             if self._closing:
@@ -117,6 +127,10 @@ class Outlet:
         if self._giving_up and isinstance(self._sink, InterruptibleSink):
             self._sink.interrupt()
         self._block.close()
+
+    def _begin(self, epoch: int) -> None:
+        while self._coming and self._coming[0][0] <= epoch:
+            _, self._beginning = self._coming.popleft()
 
     def _run(self) -> None:
         while (job := self._next()) is not None:
@@ -204,6 +218,11 @@ class Outlet:
             return ""
         seconds = self._clock.now() - self._busy_since
         return f"no progress for {seconds:.0f} s" if seconds > STUCK else ""
+
+
+def _epoch_of(batch: LabelledBatch) -> int:
+    """The newest; the frames of a batch that have results are of one shape, and what was dropped before is older."""
+    return max((entry.arrival.epoch for entry in batch.entries if entry.arrival is not None), default=0)
 
 
 def _alike(now: Beginning, source: SourceInfo, model: ModelInfo) -> bool:
