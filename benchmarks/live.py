@@ -95,7 +95,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         note = "; ".join(
             f"{name} {row[name]}"
             for name in (
-                "added_at_p99_ms",
+                "p99_over_l1_p99_ms",
+                "p99_over_l1_p50_ms",
                 "capacity",
                 "of_theory",
                 "share_of_each",

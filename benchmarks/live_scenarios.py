@@ -46,7 +46,7 @@ class Effort:
     single: float = 80.0
     bare: float = 27.0
     multi: float = 25.0
-    overload: float = 60.0
+    overload: float = 30.0
 
     @classmethod
     def quick(cls) -> Effort:
@@ -161,10 +161,14 @@ def single(bench: Bench, _: Service) -> Iterator[dict[str, Any]]:
         ran = bench.run(policy, [Camera(SINGLE_RATE, 0.0)], seconds, settings)
         figures = ran.figures(bench.budget)
         own = figures["stages"]["inference"]
-        bar = {"l1_ms": own["p50"], "l1_p99_ms": own["p99"], "bare_p50_ms": bare["model"]["p50"]}
+        bar = {"l1_p50_ms": own["p50"], "l1_p99_ms": own["p99"]}
         if figures["p99"] is not None:
-            bar["added_at_p99_ms"] = round(figures["p99"] - own["p50"], 2)
-            bar["met"] = bar["added_at_p99_ms"] <= ALLOWED
+            # Like with like: the model's own p99 has what it wavers by, which is none of the batching's doing.
+            added = {
+                "p99_over_l1_p99_ms": round(figures["p99"] - own["p99"], 2),
+                "p99_over_l1_p50_ms": round(figures["p99"] - own["p50"], 2),
+            }
+            bar |= {**added, "met": {name: ms <= ALLOWED for name, ms in added.items()}}
         yield {**figures, **bar, "rate": SINGLE_RATE}
 
 
