@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import tempfile
@@ -14,14 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 from benchmarks.live_cameras import SimulatedCamera
 from benchmarks.live_code import Reader
 from benchmarks.live_figures import Log, Window, latency_figures
+from benchmarks.live_model import Hitch, WatchedModel
 from vidinfer.clock import MonotonicClock, unix_now
-from vidinfer.detections import Results
-from vidinfer.errors import ModelError
 from vidinfer.live.camera import Camera, Wanted
 from vidinfer.live.connection import Connection, HostGate
 from vidinfer.live.lobby import Lobby
@@ -34,18 +32,16 @@ from vidinfer.sampling import Sampler, Sampling
 from vidinfer.scheduling import Eager, Policy, Rounds, Scheduler, ServiceTimes, Settings
 from vidinfer.sink.jsonl import JsonLinesWriter
 from vidinfer.sink.rotating import RotatingLabels
-from vidinfer.stages import AsyncModel, Model, ModelInfo, ModelInput
+from vidinfer.stages import Model
 from vidinfer.workers import Workers
 
-__all__ = ["POLICIES", "Hitch", "Ran", "Rig", "WatchedModel", "scheduler_of"]
+__all__ = ["POLICIES", "Ran", "Rig", "scheduler_of"]
 
 POLICIES = ("eager", "window 10 ms", "rounds", "ours")
 MOST_READY = 60.0
 """Seconds until every camera has a label and the model has chosen how it runs."""
 CALM = 1.0
 """Seconds from there to the first frame that counts."""
-LOOKS = 16
-"""Every so many batches the codes in them are read."""
 
 
 def scheduler_of(policy: str, settings: Settings) -> Scheduler:
@@ -55,70 +51,6 @@ def scheduler_of(policy: str, settings: Settings) -> Scheduler:
     plain = replace(settings, policy="fixed", max_queue_delay=0.010, latency_slo=None)
     rival: dict[str, Policy | None] = {"eager": Eager(), "rounds": Rounds(), "window 10 ms": None}
     return Scheduler(plain, ServiceTimes(), rival[policy])
-
-
-@dataclass(frozen=True, slots=True)
-class Hitch:
-    """Once, so many seconds after the cameras began, the model takes longer, or fails."""
-
-    at: float
-    seconds: float = 0.0
-    fails: bool = False
-
-
-class WatchedModel:
-    """The model itself; it reads codes now and then, and may have hitches. Thread rule: as every model."""
-
-    def __init__(self, model: Model, clock: MonotonicClock) -> None:
-        self._model, self._clock = model, clock
-        self._reader: Reader | None = None
-        self._hitches: list[Hitch] = []
-        self._began = 0.0
-        self._batches = 0
-        self.seen: list[tuple[int, int] | None] | None = None
-        """Camera and tick of each row of the last batch; ``None``: nobody looked."""
-
-    def begin(self, reader: Reader | None, hitches: Sequence[Hitch], began: float) -> None:
-        """A run."""
-        self._reader, self._hitches, self._began = reader, list(hitches), began
-        self._batches, self.seen = 0, None
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._model.info
-
-    def input_for(self, width: int, height: int) -> ModelInput:
-        return self._model.input_for(width, height)
-
-    def allocate(self, frames: int, spec: ModelInput) -> NDArray[Any]:
-        return self._model.allocate(frames, spec)
-
-    def predict(self, batch: NDArray[Any], width: int, height: int) -> Results:
-        self._batches += 1
-        self.seen = None
-        if self._hitches and self._clock.now() - self._began >= self._hitches[0].at:
-            hitch = self._hitches.pop(0)
-            time.sleep(hitch.seconds)
-            if hitch.fails:
-                raise ModelError("the script says so")
-        results = self._model.predict(batch, width, height)
-        if self._reader is not None and self._batches % LOOKS == 0:
-            self.seen = [self._reader.read(place) for place in batch]
-        return results
-
-    def close(self) -> None:
-        self._model.close()
-
-    @property
-    def in_flight(self) -> int:
-        return self._model.in_flight if isinstance(self._model, AsyncModel) else 1
-
-    def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
-        if isinstance(self._model, AsyncModel):
-            self._model.settle(places, width, height, batch_size)
-
-    def submit(self, batch: NDArray[Any], width: int, height: int) -> Any:
-        raise NotImplementedError  # live runs have one batch at a time
 
 
 @dataclass(slots=True)
@@ -222,9 +154,11 @@ class Rig:
             each: called every five seconds.
         """
         with tempfile.TemporaryDirectory(prefix="vidinfer-live-") as folder:
-            return _Run(self, policy, list(cameras), settings, Path(folder), self._clock).run(
+            ran = _Run(self, policy, list(cameras), settings, Path(folder), self._clock).run(
                 seconds, hitches, from_the_start, each, self._reader
             )
+        gc.collect()  # a run's parts point at each other, and hold hundreds of megabytes of places
+        return ran
 
 
 class _Run:
