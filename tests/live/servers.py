@@ -127,7 +127,7 @@ class ScriptedCamera:
         self.asked = threading.Condition()
         """Notified at each."""
         self.most_at_once = 0
-        """Clients, at most, that were connected and not yet playing at the same moment."""
+        """Clients, at most, that were between SETUP and PLAY at the same moment."""
         self._not_playing = 0
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
@@ -183,8 +183,7 @@ class ScriptedCamera:
             self.most_at_once = max(self.most_at_once, self._not_playing)
 
     def _serve(self, wire: socket.socket) -> None:
-        left, waits = threading.Event(), 1
-        self._waits(1)
+        left, waits = threading.Event(), 0
         try:
             with wire.makefile("rb") as lines:
                 while request := lines.readline().decode("latin-1"):
@@ -195,6 +194,9 @@ class ScriptedCamera:
                         name.lower(): value.strip() for name, _, value in (h.partition(":") for h in head)
                     }
                     method = request.split()[0]
+                    if method == "SETUP":
+                        waits = 1
+                        self._waits(1)
                     self._answer(wire, method, fields.get("cseq", "0"))
                     with self.asked:
                         self.requests.append(method)

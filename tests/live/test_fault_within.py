@@ -31,6 +31,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeModel]:
     def make(before: Callable[[int], object] | None = None) -> FakeModel:
         fake = ReadingModel(before)
         monkeypatch.setattr("vidinfer.run_live.open_model", lambda *_, **__: fake)
+        monkeypatch.setattr("vidinfer.run_live.LOOKING", 0.1)
         return fake
 
     return make
