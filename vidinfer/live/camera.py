@@ -30,6 +30,8 @@ __all__ = ["Camera", "Wanted"]
 
 _SLACK = 2.0
 """Seconds without a frame from which on a stream is stalled, or three of its intervals if these are longer."""
+_PROVEN = 2.0
+"""Seconds of a connection after which a camera that is gone is looked for, as one that was not there."""
 _LOOK = 1.0
 """Seconds from one look to the next, whether somebody answers again where nobody did."""
 
@@ -84,11 +86,11 @@ class Camera:
         self._lock = threading.Lock()
         self._info: SourceInfo | None = None
         self._watch = StreamWatch(clock)
-        self._last_frame = 0.0
+        self._last_frame = self._connected_at = 0.0
         self._next_index = 0
         self._done = False
         self._nobody = False
-        """The last attempt found nobody there."""
+        """Nobody was there at the last attempt, or somebody was for a while: worth looking whether he is back."""
         self.ends: list[str] = []
         """How the last connections ended."""
 
@@ -189,7 +191,7 @@ class Camera:
         now = self._clock.now()
         with self._lock:
             epoch = self._connection.connected(now)
-            self._info, self._last_frame = info, now
+            self._info, self._last_frame, self._connected_at = info, now, now
             self._watch.begin(now)
         behind = self._wall() - self._clock.now()
         self._on_connected(info, epoch)
@@ -199,6 +201,8 @@ class Camera:
         facts = source.facts()
         why = ended or str(facts.get("ended") or "closed by the other end")
         with self._lock:
+            # Whoever sent for a while is no crowd at the door, however many attempts it took before.
+            self._nobody = self._clock.now() - self._connected_at >= _PROVEN
             self._watch.end(facts)
             self.ends = [*self.ends[-4:], why]
             if self._wanted.once:
