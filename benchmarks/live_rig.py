@@ -272,7 +272,7 @@ class _Run:
             HostGate(),
             self._clock,
             unix_now,
-            lambda info: outlet.open(info, self._model.info),
+            lambda info, epoch: outlet.open(info, self._model.info, epoch),
         )
         return _Made(Stream(runs, outlets, tally), runs, tally, outlet, witness)
 

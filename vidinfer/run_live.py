@@ -21,7 +21,7 @@ from vidinfer.errors import UsageError, VidinferError
 from vidinfer.frame import SourceInfo
 from vidinfer.interrupt import Interrupt
 from vidinfer.live.board import Board, Shown
-from vidinfer.live.build import label_outlets, video_outlet
+from vidinfer.live.build import make_outlets, shared_stdout
 from vidinfer.live.camera import Camera, Wanted
 from vidinfer.live.connection import Connection, HostGate
 from vidinfer.live.lobby import Lobby
@@ -119,6 +119,12 @@ class _LiveRun:
     started: str = ""
 
     def run(self) -> RunReport:
+        try:
+            return self._label()
+        finally:
+            self._close_outlets()  # they run from when they are made, whatever fails after that
+
+    def _label(self) -> RunReport:
         self.began, self.started = self.clock.now(), utc_now()
         names = stream_names(self.config.sources)
         settings = self._settings(len(names))
@@ -167,7 +173,7 @@ class _LiveRun:
                 self.observer.status(board.status())
 
         with ExitStack() as block:
-            block.callback(self._close_outlets)  # also where the pipeline failed
+            block.callback(self._close_outlets)  # before the preview goes
             url = None if feed is None else block.enter_context(self._preview(board, feed)).url
             self.observer.live_started([one.name for one in self.streams], url)
             workers = block.enter_context(Workers(on_failure=pipeline.abort))
@@ -194,10 +200,10 @@ class _LiveRun:
     def _make_streams(self, names: Sequence[str], lobby: Lobby, feed: PictureFeed | None) -> None:
         gate = HostGate()
         until = None if self.config.duration is None else self.began + float(self.config.duration)
-        outs = label_outlets(self.config, names, self.clock, self.stop.request)
+        stdout = shared_stdout(self.config)
         for number, (given, name) in enumerate(zip(self.config.sources, names, strict=True)):
             address, tally = named(given).address, StreamTally()
-            outlets = [*outs[number], *video_outlet(self.config, name, self.plan, self.clock)]
+            outlets: list[Outlet] = []
             wanted = Wanted(
                 address,
                 partial(self._connect, address, name),
@@ -220,6 +226,7 @@ class _LiveRun:
                 unix_now,
                 partial(self._connected, number, outlets, feed),
             )
+            outlets += make_outlets(self.config, name, self.plan, self.clock, stdout, self.stop.request)
             self.streams.append(_Made(name, address, tally, camera, outlets))
 
     def _connect(self, address: str, name: str, interrupt: Interrupt, first_index: int) -> LiveSource:

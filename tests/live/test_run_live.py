@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -227,3 +228,21 @@ def test_models_that_look_at_several_frames_are_refused(
     monkeypatch.setattr("vidinfer.run_live.open_model", lambda *_, **__: FakeModel(window=Window(4)))
     with pytest.raises(UsageError, match="looks at several frames at once"):
         label(tmp_path / "a.mp4", out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("bad", ["rtsp://", "http://127.0.0.1:x/"])
+def test_an_address_that_is_none_leaves_nothing_behind(
+    tmp_path: Path, model: Callable[..., FakeModel], bad: str
+) -> None:
+    model()
+    clip = make_video(tmp_path / "a.mp4", frames=5)
+    with pytest.raises(UsageError):
+        label(clip, bad, out=tmp_path / "out", video=True)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_a_port_that_is_taken_leaves_nothing_behind(tmp_path: Path, model: Callable[..., FakeModel]) -> None:
+    model()
+    clip = make_video(tmp_path / "a.mp4", frames=5)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="port"):
+        label(clip, out=tmp_path / "out", preview=("127.0.0.1", taken.getsockname()[1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from vidinfer.annotate import DrawingAnnotator
@@ -16,48 +16,48 @@ from vidinfer.sink.labels import LabelStreamSink
 from vidinfer.sink.rotating import RotatingLabels
 from vidinfer.sink.segmented import SegmentedVideo
 from vidinfer.sink.shared import SharedStream
+from vidinfer.stages import Sink
 
-__all__ = ["label_outlets", "video_outlet"]
+__all__ = ["make_outlets", "shared_stdout"]
 
 MIB = 2**20
 
 
-def label_outlets(
-    config: RunConfig, names: Sequence[str], clock: Clock, on_reader_gone: Callable[[], None]
-) -> list[list[Outlet]]:
-    """Those of each stream; standard output is shared by all.
+def shared_stdout(config: RunConfig) -> SharedStream | None:
+    """Standard output for all streams, where labels go there."""
+    return SharedStream(sys.stdout.buffer) if config.labels_to_stdout else None
+
+
+def make_outlets(
+    config: RunConfig,
+    name: str,
+    plan: ThreadPlan,
+    clock: Clock,
+    stdout: SharedStream | None,
+    on_reader_gone: Callable[[], None],
+) -> list[Outlet]:
+    """All that a stream was asked to leave behind; they run, and must be closed.
 
     Args:
         on_reader_gone: called when nobody reads standard output any more.
+
+    Raises:
+        SinkError: a name that no file can have; then there are none.
     """
     writer = partial(JsonLinesWriter, clock=clock)
-    stdout = SharedStream(sys.stdout.buffer) if config.labels_to_stdout else None
-    outlets: list[list[Outlet]] = []
-    for name in names:
-        mine = []
-        if config.label_files:
-            sink = RotatingLabels(
-                config.out,
-                name,
-                "jsonl",
-                writer,
-                seconds=config.rotate_every,
-                nbytes=int(config.rotate_size * MIB),
-            )
-            mine.append(Outlet(sink, f"{name} labels", clock))
-        if stdout is not None:
-            shared = LabelStreamSink("jsonl", writer, stream=stdout, on_reader_gone=on_reader_gone)
-            mine.append(Outlet(shared, f"{name} stdout", clock))
-        outlets.append(mine)
-    return outlets
-
-
-def video_outlet(config: RunConfig, name: str, plan: ThreadPlan, clock: Clock) -> list[Outlet]:
-    """The overlaid video of a stream, where it was asked for."""
-    if not config.video:
-        return []
-    threads = max(1, plan.cores // 2)
-    sink = SegmentedVideo(
-        config.out, name, DrawingAnnotator(), seconds=config.segment, threads=threads, encoder="auto"
-    )
-    return [Outlet(sink, f"{name} video", clock)]
+    sinks: list[tuple[Sink, str]] = []
+    if config.label_files:
+        nbytes = int(config.rotate_size * MIB)
+        labels = RotatingLabels(config.out, name, "jsonl", writer, seconds=config.rotate_every, nbytes=nbytes)
+        sinks.append((labels, f"{name} labels"))
+    if stdout is not None:
+        lines = LabelStreamSink("jsonl", writer, stream=stdout, on_reader_gone=on_reader_gone)
+        sinks.append((lines, f"{name} stdout"))
+    if config.video:
+        threads = max(1, plan.cores // 2)
+        annotator = DrawingAnnotator()
+        video = SegmentedVideo(
+            config.out, name, annotator, seconds=config.segment, threads=threads, encoder="auto"
+        )
+        sinks.append((video, f"{name} video"))
+    return [Outlet(sink, told, clock) for sink, told in sinks]  # threads begin once nothing can fail any more
