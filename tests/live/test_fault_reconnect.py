@@ -54,6 +54,7 @@ def unharmed(out: Path, name: str = "well") -> None:
     found = records(out, name)
     assert {one["epoch"] for one in found} == {1}
     assert all(b["frame"] - a["frame"] == 1 for a, b in pairwise(found))
+    assert {one.get("reason") for one in found if one["outcome"] != "labelled"} <= {"stale", "queue_full"}
     shown = labelled(found)
     assert len(shown) > len(found) / 2
     assert (

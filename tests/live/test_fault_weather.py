@@ -145,6 +145,7 @@ def test_the_healthy_one_loses_nothing(weather: Weather) -> None:
     found = weather.records("well")
     assert {one["epoch"] for one in found} == {1}
     assert all(b["frame"] - a["frame"] == 1 for a, b in pairwise(found))
+    assert {one.get("reason") for one in found if one["outcome"] != "labelled"} <= {"stale", "queue_full"}
     shown = labelled(found)
     assert len(shown) > len(found) / 2 > 150
     assert (
