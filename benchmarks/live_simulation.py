@@ -33,6 +33,8 @@ class Camera:
     pause_every: float = 0.0
     """Around a keyframe nothing comes for ``pause``, and then all that was held back at once; 0: never."""
     pause: float = 0.0
+    lag: float = 0.0
+    """From when a frame arrives until it is decoded and waits for the model."""
 
     def times(self, until: float, random_: random.Random) -> list[float]:
         """When each frame arrives."""
@@ -48,15 +50,22 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """l(n) = a·n + b in seconds, times 1 + up to ``noise``."""
+    """l(n) = a·n + b in seconds, times 1 + up to ``noise``; a share ``tail`` of the batches times ``stretch``, too."""
 
     a: float = 1 * MS
     b: float = 4 * MS
     noise: float = 0.0
+    tail: float = 0.0
+    stretch: float = 2.5
 
     def __call__(self, frames: int) -> float:
         """Without noise."""
         return self.a * frames + self.b
+
+    def takes(self, frames: int, random_: random.Random) -> float:
+        """With it."""
+        long = self.stretch if self.tail and random_.random() < self.tail else 1.0
+        return self(frames) * (1 + random_.uniform(0, self.noise)) * long
 
     def within(self, budget: float) -> float:
         """Frames a second that are labelled within ``budget``: (1 - 2b/L)/a."""
@@ -113,7 +122,7 @@ def simulate(
     """Run it; frames of the first ``skip`` seconds are not counted."""
     random_ = random.Random(seed)
     arrivals = sorted(
-        (at, stream, i)
+        (at + cam.lag, stream, i)
         for stream, cam in enumerate(cameras)
         for i, at in enumerate(cam.times(seconds, random_))
     )
@@ -137,8 +146,9 @@ def simulate(
         elif now == arrives:
             _, stream, number = arrivals[next_arrival]
             next_arrival += 1
-            outcome.arrived += now >= skip
-            evicted = scheduler.arrived(Ticket(stream, number, now, now), now)
+            ticket = Ticket(stream, number, now - cameras[stream].lag, now)
+            outcome.arrived += ticket.received >= skip
+            evicted = scheduler.arrived(ticket, now)
             if evicted is not None and evicted.received >= skip:
                 outcome.dropped[evicted.stream] = outcome.dropped.get(evicted.stream, 0) + 1
         wake = math.inf
@@ -148,7 +158,7 @@ def simulate(
                 outcome.dropped[ticket.stream] = outcome.dropped.get(ticket.stream, 0) + 1
         if decision.dispatch is not None:
             running = decision.dispatch.tickets
-            took = model(len(running)) * (1 + random_.uniform(0, model.noise))
+            took = model.takes(len(running), random_)
             done_at = now + took
             outcome.batches += now >= skip
             reason = decision.dispatch.closed_by
@@ -253,6 +263,35 @@ def overloads(seconds: float) -> Iterator[dict[str, object]]:
             yield {"cameras": len(cameras), "policy": policy, **shares, **_figures([outcome], 0.1)}
 
 
+TIGHT: dict[str, tuple[Callable[[int], list[Camera]], Model]] = {
+    "1 at 25 fps": (
+        lambda seed: spread(1, 25, seed, jitter=2 * MS, lag=11 * MS),
+        Model(25 * MS, 10 * MS, 0.3, 0.03),
+    ),
+    "2 at 15 fps": (
+        lambda seed: spread(2, 15, seed, jitter=2 * MS, lag=11 * MS),
+        Model(25 * MS, 7 * MS, 0.3, 0.02),
+    ),
+    "6 at 15 fps": (
+        lambda seed: spread(6, 15, seed, jitter=2 * MS, lag=5 * MS),
+        Model(9 * MS, 3 * MS, 0.2, 0.03),
+    ),
+}
+"""As much as the model can do, and one batch in thirty or fifty takes two and a half times as long as it should: up to
+what the budget is, or beyond it."""
+
+
+def tight(policy: str, row: str, *, seconds: float, seeds: int) -> list[Outcome]:
+    """A row of ``TIGHT`` within 100 ms."""
+    cameras_of, model = TIGHT[row]
+    outcomes = []
+    for seed in range(seeds):
+        cameras = cameras_of(seed)
+        scheduler = scheduler_of(policy, Settings(latency_slo=0.1, max_queue_size=8), model)
+        outcomes.append(simulate(scheduler, cameras, model, seconds=seconds, seed=seed, skip=2.0))
+    return outcomes
+
+
 def _figures(outcomes: Sequence[Outcome], slo: float) -> dict[str, object]:
     total = Outcome()
     for one in outcomes:
@@ -280,6 +319,12 @@ def main() -> int:
             print(json.dumps({"latency": row}), flush=True)
     for row in capacities(options.seeds, options.seconds):
         print(json.dumps({"capacity": row}), flush=True)
+    for name in TIGHT:
+        for policy in POLICIES:
+            outcomes = tight(policy, name, seconds=options.seconds, seeds=options.seeds)
+            print(
+                json.dumps({"tight": {"row": name, "policy": policy, **_figures(outcomes, 0.1)}}), flush=True
+            )
     for row in overloads(options.seconds):
         print(json.dumps({"overload": row}), flush=True)
     return 0

@@ -100,3 +100,26 @@ def test_shapes_take_turns_by_what_their_streams_are_due() -> None:
     total = sum(served.values())
     for count in served.values():
         assert count == pytest.approx(total / 9, rel=0.1)
+
+
+def test_bad_luck_of_a_stream_is_not_taken_for_its_load() -> None:
+    """What a stream lost says whether its decoder should leave frames out; then it would get still less."""
+    scheduler = Scheduler(Settings(max_batch_size=1, max_queue_size=1), ServiceTimes())
+    for stream in range(4):
+        scheduler.join(stream, "shape", 0.0)
+    for i in range(10):
+        for stream in (0, 1, 2, 3):
+            for _ in range(1 if stream == 3 else 2):  # the first has to make room for the second
+                scheduler.arrived(Ticket(stream, i, i * MS, i * MS), i * MS)
+        for _ in range(4):
+            if scheduler.decide(i * MS).dispatch is not None:
+                scheduler.finished(i * MS, 1, 0.0)
+    even = scheduler.overload(10 * MS)
+    assert even[3] == 0.0
+    assert even[0] == even[1] == even[2] == pytest.approx(0.5)
+    for i in range(10, 20):  # the first is out of luck: all of its frames are dropped
+        for _ in range(3):
+            scheduler.arrived(Ticket(0, i, i * MS, i * MS), i * MS)
+    unlucky = scheduler.overload(20 * MS)
+    assert unlucky[1] == unlucky[2] == pytest.approx(0.5)
+    assert unlucky[0] == pytest.approx(1 - 10 / 49), "as if it had got its third"

@@ -99,3 +99,28 @@ def test_the_largest_batch_within_a_budget(budget: float, most: int) -> None:
 def test_impossible_batches_are_refused(frames: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="at least 1 frame"):
         ServiceTimes().observe(frames, seconds)
+
+
+def test_chances_and_quantiles_tell_the_same() -> None:
+    service = ServiceTimes()
+    service.seed((1, 0.001 * i) for i in range(1, 101))
+    assert service.chance(1, 0.0804) == pytest.approx(0.8)
+    assert service.quantile(1, 0.8) == pytest.approx(0.080)
+    assert service.quantile(1, 0.3) == service.predict(1)
+    assert service.largest(0.0804, 1) == 0
+    assert service.largest_usually(0.0804, 1) == 1
+
+
+def test_chances_of_a_size_that_never_ran_follow_from_the_others() -> None:
+    service = ServiceTimes()
+    assert service.chance(4, 0.001) == 1.0
+    assert service.quantile(4, 0.9) is None
+    service.seed((1, 0.010) for _ in range(8))
+    assert [service.chance(2, seconds) for seconds in (0.019, 0.021, 0.026)] == [0.0, 0.5, 1.0]
+    for i in range(20):
+        service.observe(1, 0.010 * (1 + (i % 10) / 10))
+    assert service.predict(2) == pytest.approx(0.020, rel=0.5)
+    middle = service.predict(2)
+    assert middle is not None
+    assert 0.0 < service.chance(2, 1.3 * middle) < 1.0
+    assert service.chance(2, 3 * middle) == 1.0

@@ -22,6 +22,8 @@ _BUSY = 0.02
 """Share of the time that is spent waiting for packets, below which it is we who cannot keep up."""
 _BEHIND, _CAUGHT_UP = 1.0, 0.3
 """Seconds that a stream may run behind before it skips to live, and at which it is there again."""
+_SPARE = 2.0
+"""Keyframes to each label that a stream gets, for it to be left with keyframes alone."""
 
 
 class StreamWatch:
@@ -100,9 +102,12 @@ class StreamWatch:
         self.level = Shed.NON_KEY if self._skipping else wanted
 
     def _enough_keyframes(self, now: float, dropped: float) -> bool:
-        """With keyframes alone no less would be labelled than now: not so where they are many seconds apart."""
+        """With keyframes alone no less would be labelled than now: not so where they are many seconds apart.
+
+        Some of them come while the model is busy and are too old for it then, so there must be more.
+        """
         frames, keyframes = self._frames.value(now), self._keyframes.value(now)
-        return frames is not None and keyframes is not None and keyframes >= (1 - dropped) * frames
+        return frames is not None and keyframes is not None and keyframes >= _SPARE * (1 - dropped) * frames
 
     @property
     def flags(self) -> tuple[str, ...]:

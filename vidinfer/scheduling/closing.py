@@ -12,12 +12,21 @@ from vidinfer.scheduling.turns import Turns
 
 __all__ = ["close", "places"]
 
+SURE = 0.99
+"""As likely in time as is asked where there is a choice."""
+LIKELY = 0.5
+"""And where there is none: a label that is rather in time than not is better than no label."""
+SOON = 0.25
+"""Of a batch's time: while frames are too many, the model may wait so long for one that is surely in time."""
+
 
 def places(group: Group, settings: Settings) -> int:
     """Frames of the largest batch that is allowed now.
 
     Under a budget a frame that comes right after a batch was sent waits for that one and then for its own: twice the
-    time of a batch must fit in (Nexus, SOSP 2019). Frames that came together, one of each stream, are no reason for
+    time of a batch must fit in (Nexus, SOSP 2019), in the usual case: where the model takes long now and then, batches
+    that would bear that twice could be too small to keep up at all, and which frames are late is seen when a batch
+    closes. Frames that came together, one of each stream, are no reason for
     that: nobody comes while they are being labelled.
     """
     most = settings.max_batch_size
@@ -25,7 +34,7 @@ def places(group: Group, settings: Settings) -> int:
         return most
     if group.frames == len(group.waiting) and _done_before_the_next(group, min(most, group.frames)):
         return most
-    within = group.service.largest((settings.latency_slo - MARGIN) / 2, most)
+    within = group.service.largest_usually((settings.latency_slo - MARGIN) / 2, most)
     return most if within is None else max(1, within)
 
 
@@ -53,15 +62,18 @@ def close(
 class _Lateness:
     """Which frames would be late if a batch of so many were sent now.
 
-    Late without doubt is what even the median says. Late by the high quantile only is enough where the stream has a
-    newer frame, which is worth more, and under overload, when a frame that is surely in time can have the place. It
-    is not where no frame ever is, as a batch takes longer than the budget at times: a label that is in time nine times
-    out of ten is better than none.
+    Each frame must be in time with some likelihood to get a place. Of a stream's frames but the newest much is asked,
+    as what comes after them is worth more; not more, though, than a frame can have that comes just now. The newest is
+    to be dropped only where that makes a label of another: not while all get their turn, and then where the likely
+    label now is worth less than the likelier one after waiting for the next frame to come (a choice between rewards
+    per time, as in renewal theory). Under overload, where frames come soon, a budget that can be kept is kept.
     """
 
     def __init__(self, group: Group, settings: Settings, now: float, overloaded: bool) -> None:
         self._group, self._now, self._slo = group, now, settings.latency_slo
-        self._doubtful_stay = not overloaded
+        self._service = group.service
+        self._overloaded = overloaded
+        self._limits_by_size: dict[int, tuple[float, float]] = {}
         self._allowed = settings.max_staleness if self._slo is None else self._slo
 
     def any(self, size: int) -> bool:
@@ -74,7 +86,7 @@ class _Lateness:
         if self._slo is None or frames > size:
             return 0
         deadlines = sorted(t.received + self._allowed for s in self._group.waiting.values() for t in s.queue)
-        first = self._group.service.largest(deadlines[0] - self._now, frames - 1) if frames > 1 else 0
+        first = self._service.largest(deadlines[0] - self._now, frames - 1) if frames > 1 else 0
         if not first:
             return 0
         rest = self._now + self._seconds(first, high=True) + self._seconds(frames - first, high=True)
@@ -105,22 +117,41 @@ class _Lateness:
         return dropped
 
     def _late(self, stream: Stream, size: int) -> int:
-        """Frames at the head of its queue that would be late."""
-        safe, likely = (self._now + self._seconds(size, high) - self._allowed for high in (True, False))
-        if (
-            safe >= self._now
-        ):  # not even a frame that came just now is surely in time: the likely is all there is
-            safe = likely
+        """Frames at the head of its queue that are not worth a place."""
+        older, newest = self._limits(size)
         count, last = 0, len(stream.queue) - 1
         for ticket in stream.queue:
-            if ticket.received >= (likely if count == last and self._doubtful_stay else safe):
+            if ticket.received >= (newest if count == last else older):
                 break
             count += 1
         return count
 
+    def _limits(self, size: int) -> tuple[float, float]:
+        """Since when frames must have been received: all but the newest of each stream, and the newest."""
+        if size not in self._limits_by_size:
+            shares = self._asked(size)
+            seconds = [0.0 if self._slo is None else self._service.quantile(size, s) or 0.0 for s in shares]
+            older, newest = (self._now + one - self._allowed for one in seconds)
+            self._limits_by_size[size] = older, newest
+        return self._limits_by_size[size]
+
+    def _asked(self, size: int) -> tuple[float, float]:
+        """How likely they must be in time, 0.5 to 0.99."""
+        if self._slo is None or self._service.predict(size) is None:
+            return LIKELY, LIKELY
+        lag = min(stream.lag for stream in self._group.streams.values())
+        best = max(LIKELY, self._service.chance(1, self._slo - lag - MARGIN))
+        sure = min(best, SURE)
+        if not self._overloaded:
+            return sure, LIKELY
+        batch, wait = self._seconds(size, high=False), self._group.next_arrival(self._now) - self._now
+        if best >= SURE and wait <= SOON * batch:
+            return sure, sure
+        return sure, max(LIKELY, sure * batch / (batch + wait))
+
     def _seconds(self, size: int, high: bool) -> float:
         """What is added to the age: nothing, where only the age counts."""
-        return 0.0 if self._slo is None else self._group.service.predict(size, high) or 0.0
+        return 0.0 if self._slo is None else self._service.predict(size, high) or 0.0
 
 
 def _done_before_the_next(group: Group, frames: int) -> bool:

@@ -28,10 +28,15 @@ class Outcomes:
         last[1] += sent
         last[2] += dropped
 
-    def dropped(self, now: float) -> float:
-        """Share of frames that was dropped in the last five to six seconds, 0 to 1; 0 where there were none."""
+    def counts(self, now: float) -> tuple[int, int]:
+        """Sent and dropped in the last five to six seconds."""
         sent = dropped = 0
         for second, some, others in self._seconds:
             if second >= math.floor(now) - OVER:
                 sent, dropped = sent + some, dropped + others
+        return sent, dropped
+
+    def dropped(self, now: float) -> float:
+        """Share of frames that was dropped in the last five to six seconds, 0 to 1; 0 where there were none."""
+        sent, dropped = self.counts(now)
         return dropped / (sent + dropped) if dropped else 0.0

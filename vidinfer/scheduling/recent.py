@@ -41,6 +41,14 @@ class Recent:
         """
         return self._sorted[max(0, math.ceil(share * len(self._sorted)) - 1)]
 
+    def share_up_to(self, value: float) -> float:
+        """The share, 0 to 1, of those that are not larger.
+
+        Raises:
+            ZeroDivisionError: there are none.
+        """
+        return bisect_right(self._sorted, value) / len(self._sorted)
+
     def mean_above(self, value: float) -> float | None:
         """Mean of those that are larger; ``None`` if none is."""
         tail = self._sorted[bisect_right(self._sorted, value) :]

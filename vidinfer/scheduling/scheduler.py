@@ -188,8 +188,20 @@ class Scheduler:
         self._ended = True
 
     def overload(self, now: float) -> dict[int, float]:
-        """By stream: share of its frames that was dropped in the last five seconds, 0 to 1."""
-        return {number: stream.outcomes.dropped(now) for number, stream in self._streams.items()}
+        """By stream: the share of its frames, 0 to 1, that is too much for the model, of the last five seconds.
+
+        What was dropped, or what would have been if those that lost frames had had equal shares of the labels (by
+        weight): whichever is less. So bad luck of one is not taken for its load.
+        """
+        seen = {number: stream.outcomes.counts(now) for number, stream in self._streams.items()}
+        dropped = {number: lost / (sent + lost) if lost else 0.0 for number, (sent, lost) in seen.items()}
+        many = [number for number, share in dropped.items() if share > OVERLOADED]
+        weight = sum(self._streams[number].weight for number in many)
+        each = sum(seen[number][0] for number in many) / weight if many else 0.0
+        for number in many:
+            fair = 1 - each * self._streams[number].weight / sum(seen[number])
+            dropped[number] = min(dropped[number], max(0.0, fair))
+        return dropped
 
     def _group(self, shape: Hashable) -> Group:
         """Of this shape; the service times of a shape outlive its streams, as they may come back."""

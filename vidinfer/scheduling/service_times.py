@@ -18,11 +18,16 @@ ENOUGH_HIGH = 32
 SKIPPED = 2
 """First batches of a size: warm-up."""
 HIGH = 0.99
+USUAL = 0.8
 UNKNOWN_SPREAD = 1.25
 """High quantile over median, before there is anything to tell it from."""
 FORGOTTEN = 512
 """Batches after which a size that did not come again no longer counts: what it took may no longer be so, and would keep
 it from ever being tried again."""
+
+
+def _largest(seconds: list[float], budget: float, most: int) -> int:
+    return next((n for n in range(most, 0, -1) if seconds[n] <= budget), 0)
 
 
 class _Size:
@@ -52,6 +57,7 @@ class ServiceTimes:
         self._observed = 0
         self._line: tuple[float, float] | None = None
         self._middle: list[float] = [0.0]
+        self._usual: list[float] = [0.0]
         self._high: list[float] = [0.0]
         self._changed = False
 
@@ -100,15 +106,38 @@ class ServiceTimes:
             table = self._high if high else self._middle
         return table[frames] if self._line is not None else None
 
+    def quantile(self, frames: int, share: float) -> float | None:
+        """Seconds that ``share``, 0.5 to 1, of the batches of ``frames`` do not exceed; ``None``: not known."""
+        middle = self.predict(frames)
+        return middle if middle is None or share <= 0.5 else self._quantile(frames, share)
+
+    def chance(self, frames: int, budget: float) -> float:
+        """The share, 0 to 1, of batches of ``frames`` that take at most ``budget`` seconds; 1: nothing is known."""
+        middle = self.predict(frames)
+        if middle is None:
+            return 1.0
+        own = self._own(frames)
+        if own is not None:
+            return own.share_up_to(budget)
+        if len(self._spread) < ENOUGH:
+            return 1.0 if budget >= middle * UNKNOWN_SPREAD else 0.5 if budget >= middle else 0.0
+        return self._spread.share_up_to(budget / middle)
+
+    def _own(self, frames: int) -> Recent | None:
+        """The times of this size, where there are enough to tell the rare ones."""
+        size = self._sizes.get(frames)
+        return size.times if size is not None and len(size.times) >= ENOUGH_HIGH else None
+
     def largest(self, budget: float, most: int) -> int | None:
         """Frames of the largest batch, up to ``most``, that hardly ever takes longer than ``budget`` seconds.
 
         0 if none does; ``None``: not known yet.
         """
-        if self.predict(most) is None:
-            return None
-        high = self._high
-        return next((n for n in range(most, 0, -1) if high[n] <= budget), 0)
+        return None if self.predict(most) is None else _largest(self._high, budget, most)
+
+    def largest_usually(self, budget: float, most: int) -> int | None:
+        """The same for a batch that takes no longer in four of five cases."""
+        return None if self.predict(most) is None else _largest(self._usual, budget, most)
 
     def _add(self, frames: int, seconds: float) -> None:
         self._observed += 1
@@ -130,12 +159,19 @@ class ServiceTimes:
         points = [(n, m) for n, m in medians.items() for _ in range(min(ENOUGH, len(known[n].times)))]
         line = fit(points if len(known) > 1 else points[:1])
         a, b = line.marginal, line.fixed
-        spread = max(1.0, self._spread.quantile(HIGH)) if len(self._spread) >= ENOUGH else UNKNOWN_SPREAD
         least = min(medians.values()) / 2  # a line through noise may go below 0
-        self._middle, self._high = [0.0], [0.0]
-        for n in range(1, most + 1):
-            count = len(known[n].times) if n in known else 0
-            middle = medians[n] if count >= ENOUGH else max(least, a * n + b)
-            self._middle.append(middle)
-            self._high.append(known[n].times.quantile(HIGH) if count >= ENOUGH_HIGH else middle * spread)
         self._line = a, b
+        self._middle = [0.0]
+        for n in range(1, most + 1):
+            enough = n in known and len(known[n].times) >= ENOUGH
+            self._middle.append(medians[n] if enough else max(least, a * n + b))
+        self._usual = [0.0, *(self._quantile(n, USUAL) for n in range(1, most + 1))]
+        self._high = [0.0, *(self._quantile(n, HIGH) for n in range(1, most + 1))]
+
+    def _quantile(self, frames: int, share: float) -> float:
+        """The table of medians is there."""
+        own = self._own(frames)
+        if own is not None:
+            return own.quantile(share)
+        known = len(self._spread) >= ENOUGH
+        return self._middle[frames] * (max(1.0, self._spread.quantile(share)) if known else UNKNOWN_SPREAD)

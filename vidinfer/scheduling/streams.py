@@ -85,6 +85,10 @@ class Group:
         found.sort()
         return found
 
+    def next_arrival(self, now: float) -> float:
+        """When the first frame of any stream is expected; ``inf``: nobody knows."""
+        return min((stream.arrivals.expected(now) for stream in self.streams.values()), default=math.inf)
+
     def unpredictable(self, now: float) -> bool:
         """Some stream delivers, and nobody knows when."""
         streams = self.streams.values()
