@@ -200,8 +200,9 @@ def test_another_size_codec_and_rate_after_a_reconnect(
         block.enter_context(rtsp_server(str(hevc_clip), str(hevc_clip), "", str(camera.port)))
         run.until(lambda status: status.streams[0].codec == "hevc")
         run.until_live(0, epoch=3, frames=80)
-    sound(run)
+    report = sound(run)
     unharmed(run)
+    assert not [text for source in report.sources for text in source.warnings], "each picture is in a video"
     found = records(out, "hurt")
     assert {one["outcome"] for one in found if one.get("reason") != "stream_changed"} == {"labelled"}
     epochs = sorted({one["epoch"] for one in found})  # the H.265 clip is short, and the server ends with it
@@ -220,6 +221,7 @@ def test_timestamps_that_jump_an_hour(units: list[bytes], tmp_path: Path, model:
     ):
         run.until(lambda status: all(one.ledger.labelled >= 90 for one in status.streams))
     for report in sound(run).sources:
+        assert not report.warnings, "each picture is in the video"
         found = records(out, report.source)
         assert {one["epoch"] for one in found} == {1}
         source = report.details["source"]
@@ -258,6 +260,7 @@ def test_the_wall_clock_is_set_back(
         cut.set()
         run.until_live(epoch=2, frames=60)
     (source,) = sound(run, lost=[0]).sources  # none is lost, but files are named by a clock that went back
+    assert not source.warnings
     found = records(out, "x")
     assert source.ledger is not None
     assert {one["outcome"] for one in found} == {"labelled"}

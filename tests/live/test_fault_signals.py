@@ -87,9 +87,10 @@ def cameras(clip: Path, hevc_clip: Path) -> Iterator[tuple[list[str], list[subpr
                 server.send_signal(signal.SIGCONT)
 
 
-def grown(out: Path, name: str, lines: int) -> bool:
-    """The file that is being written has so many lines."""
-    return any(file.read_bytes().count(b"\n") >= lines for file in out.glob(f".{name}.*.partial"))
+def grown(out: Path, name: str, labels: int) -> bool:
+    """The file that is being written has so many; with thirty the model is ready, and no stop waits for that."""
+    told = b'"outcome":"labelled"'
+    return any(file.read_bytes().count(told) >= labels for file in out.glob(f".{name}.*.partial"))
 
 
 def wait_for(what: Callable[[], bool], running: Program) -> None:

@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +25,7 @@ from tests.live.servers import TICKS
 from tests.media import read_number
 from vidinfer.config import RunConfig
 from vidinfer.detections import Objects, Results
+from vidinfer.live.waiting import PICTURES
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport, SourceReport
 from vidinfer.run_live import run_live
@@ -61,10 +63,11 @@ PATIENCE = 500
 
 
 def patient(patch: pytest.MonkeyPatch) -> None:
-    """Let no frame of a live run give way, whatever the time, and its outputs take as long as they need to end."""
+    """Let no frame of a live run give way, whatever the time, nor a picture, and its outputs end when they are done."""
     patch.setattr(
         "vidinfer.run_live.Settings", partial(Settings, max_queue_size=PATIENCE, max_staleness=3600.0)
     )
+    patch.setattr("vidinfer.live.outlet.PICTURES", replace(PICTURES, pictures=None))
     patch.setattr("vidinfer.run_live.CLOSING", LONG)
 
 
