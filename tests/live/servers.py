@@ -126,9 +126,6 @@ class ScriptedCamera:
         """Methods that clients have asked for."""
         self.asked = threading.Condition()
         """Notified at each."""
-        self.most_at_once = 0
-        """Clients, at most, that were between SETUP and PLAY at the same moment."""
-        self._not_playing = 0
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self._start(self._accept)
@@ -177,13 +174,8 @@ class ScriptedCamera:
                     self._wires.append(wire)
                 self._start(self._serve, wire)
 
-    def _waits(self, change: int) -> None:
-        with self._lock:
-            self._not_playing += change
-            self.most_at_once = max(self.most_at_once, self._not_playing)
-
     def _serve(self, wire: socket.socket) -> None:
-        left, waits = threading.Event(), 0
+        left = threading.Event()
         try:
             with wire.makefile("rb") as lines:
                 while request := lines.readline().decode("latin-1"):
@@ -194,22 +186,16 @@ class ScriptedCamera:
                         name.lower(): value.strip() for name, _, value in (h.partition(":") for h in head)
                     }
                     method = request.split()[0]
-                    if method == "SETUP":
-                        waits = 1
-                        self._waits(1)
                     self._answer(wire, method, fields.get("cseq", "0"))
                     with self.asked:
                         self.requests.append(method)
                         self.asked.notify_all()
                     if method == "PLAY":
-                        self._waits(-waits)
-                        waits = 0
                         self._start(self._play, Session(wire, left))
                     if method == "TEARDOWN":
                         break
         except OSError:
             pass
-        self._waits(-waits)
         left.set()
 
     def _play(self, session: Session) -> None:

@@ -62,11 +62,12 @@ class Short:
 class Script:
     """A stream that has been unreachable many times, so that its next wait is half a minute."""
 
-    def __init__(self, lasting: float) -> None:
+    def __init__(self, lasting: float = 0.0) -> None:
         self.clock, self.lasting = Skipping(), lasting
+        self.tally = StreamTally()
         self.connected, self.looked = threading.Semaphore(0), threading.Event()
         scheduler = Scheduler(Settings(), ServiceTimes())
-        lobby = Lobby(scheduler, self.clock, _allocate, max_batch_size=2, max_queue_size=4)
+        self.lobby = Lobby(scheduler, self.clock, _allocate, max_batch_size=2, max_queue_size=4)
         connection = Connection(self.clock.now(), lambda: 0.99)
         for _ in range(10):
             connection.connecting(self.clock.now())
@@ -76,8 +77,8 @@ class Script:
             0,
             wanted,
             FakeModel(),
-            lobby,
-            StreamTally(),
+            self.lobby,
+            self.tally,
             connection,
             HostGate(),
             self.clock,
@@ -123,6 +124,37 @@ def test_one_that_hangs_up_at_once_waits_as_its_back_off_says() -> None:
         assert script.connected.acquire(timeout=SOON)
         assert not script.looked.wait(2.5)  # twice as long as it would take
         assert script.camera.view().retry_at is not None
+
+
+class Ending(Short):
+    """Leaves out packets; the run ends while its camera has a frame in hand."""
+
+    lobby: Lobby
+
+    def __iter__(self) -> Iterator[Received | Gap]:
+        yield from super().__iter__()
+        self.lobby.close()
+        yield from super().__iter__()
+
+    def facts(self) -> dict[str, object]:
+        return {"packets_shed": {"non_key": 7}}
+
+
+def test_what_was_left_out_is_told_though_the_end_comes_with_a_frame_in_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def connect(self: Script, interrupt: Interrupt, first_index: int) -> LiveSource:
+        source = Ending(self.clock, first_index, 0.0)
+        source.lobby = self.lobby
+        return source
+
+    monkeypatch.setattr(Script, "_connect", connect)
+    script = Script()
+    script.camera.run()
+    facts = script.camera.facts()
+    assert facts["packets_shed"] == {"non_key": 7}
+    assert facts["last_ends"] == ["interrupted"]
+    assert script.tally.ledger.snapshot().skipped == {"interrupted": 1}
 
 
 def test_an_end_comes_in_the_midst_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:

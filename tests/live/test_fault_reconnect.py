@@ -7,7 +7,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,21 @@ import pytest
 from tests.live.conftest import SIZE
 from tests.live.scripts import by_turn, in_a_row, on_air, steady, then_cut
 from tests.live.servers import FaultyProxy, ScriptedCamera, Session, packets_of, rtsp_server
-from tests.live.whole_runs import ReadingModel, labelled, live_run, numbers_in, records, sound
+from tests.live.whole_runs import (
+    ReadingModel,
+    labelled,
+    live_run,
+    numbers_in,
+    patient,
+    records,
+    sizes_in_turn,
+    sound,
+    to_each_its_own,
+    unharmed,
+    videos_of,
+)
 from tests.media import make_video
+from vidinfer import run_live
 from vidinfer.clock import MonotonicClock, unix_now
 from vidinfer.status import LiveStatus, StreamState
 from vidinfer.testing import FakeModel
@@ -29,7 +41,8 @@ HEALTHY = 1
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeModel], FakeModel]:
-    """Let the runs of a test have this model."""
+    """Let the runs of a test have this model, and no frame give way."""
+    patient(monkeypatch)
 
     def use(fake: FakeModel) -> FakeModel:
         monkeypatch.setattr("vidinfer.run_live.open_model", lambda *_, **__: fake)
@@ -44,23 +57,6 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeModel], FakeModel]:
 def healthy(units: list[bytes]) -> Iterator[str]:
     with ScriptedCamera(steady(units)) as camera:
         yield camera.address
-
-
-def unharmed(out: Path, name: str = "well") -> None:
-    """One epoch, a record of every frame, and each label is that of its own picture.
-
-    A frame may have been late on a loaded machine, which is nobody's fault here.
-    """
-    found = records(out, name)
-    assert {one["epoch"] for one in found} == {1}
-    assert all(b["frame"] - a["frame"] == 1 for a, b in pairwise(found))
-    assert {one.get("reason") for one in found if one["outcome"] != "labelled"} <= {"stale", "queue_full"}
-    shown = labelled(found)
-    assert len(shown) > len(found) / 2
-    assert (
-        len({(number - one["frame"]) % 500 for number, one in zip(numbers_in(shown), shown, strict=True)})
-        == 1
-    )
 
 
 def back(out: Path, name: str, since: float, epoch: int = 2) -> float:
@@ -94,13 +90,15 @@ def test_a_server_that_is_killed_and_started_again(
         run.until_live(0, epoch=2, frames=30)
         run.until_more(0, 10)
     report = sound(run)
-    unharmed(out)
+    unharmed(run)
     took = back(out, "hurt", returned)
     measured(f"killed, back with a wait of {longest:g} s ahead", took)
     assert took < 3
     found = records(out, "hurt")
+    assert {one["outcome"] for one in found} == {"labelled"}
     assert {one["epoch"] for one in found} == {1, 2}
-    assert numbers_in(labelled(found, 2))[:5] == list(range(5))
+    for epoch in (1, 2):
+        to_each_its_own(labelled(found, epoch))
     assert report.sources[0].details["source"]["reconnects"] == 1  # type: ignore[index]
 
 
@@ -125,19 +123,11 @@ def test_a_server_that_is_stopped_for_a_second(
         server.send_signal(signal.SIGCONT)
         run.until_more(0, 50)
     sound(run)
-    unharmed(out)
+    unharmed(run)
     found = records(out, "hurt")
-    assert {one["epoch"] for one in found} == {1}
-    # What had waited comes at once, and more than fits: each frame that gave way says so.
-    assert {one["reason"] for one in found if one["outcome"] == "dropped"} <= {"queue_full", "stale"}
-    assert all(one["objects"][0]["box"][2] == one["frame"] % 500 for one in labelled(found)), (
-        "none is lost unsaid"
-    )
-    assert {one.streams[0].state for one in run.seen} <= {
-        StreamState.CONNECTING,
-        StreamState.LIVE,
-        StreamState.ENDED,
-    }
+    assert {(one["outcome"], one["epoch"]) for one in found} == {("labelled", 1)}
+    assert numbers_in(found) == [one["frame"] % 500 for one in found], "what had waited comes at once"
+    assert not {one.streams[0].state for one in run.seen} & {StreamState.STALLED, StreamState.WAITING}
 
 
 @pytest.mark.parametrize("seconds", [3.0, pytest.param(30.0, marks=pytest.mark.slow)])
@@ -157,10 +147,13 @@ def test_a_server_that_is_stopped_for_longer(
         returned = unix_now()
         run.until_live(0, epoch=2, frames=30)
     sound(run)
-    unharmed(out)
+    unharmed(run)
     took = back(out, "hurt", returned)
     measured(f"stopped for {seconds:g} s, back", took)
     assert took < 3
+    found = records(out, "hurt")
+    for epoch in {one["epoch"] for one in found}:
+        to_each_its_own(labelled(found, epoch))
     assert any("stalled" in str(end) for end in run.report.sources[0].details["source"]["last_ends"])  # type: ignore[index, union-attr]
 
 
@@ -178,13 +171,13 @@ def test_a_reset_in_the_middle_of_a_group(
         proxy.cut()
         run.until_live(0, epoch=4, frames=60)
     sound(run)
-    unharmed(out)
+    unharmed(run)
+    found = records(out, "hurt")
+    assert {one["outcome"] for one in found} == {"labelled"}
+    for epoch, first in ((1, 4), (2, 4), (3, 0), (4, 0)):
+        to_each_its_own(labelled(found, epoch), lambda sent, first=first: (first + sent) % 500)  # type: ignore[misc]
     for epoch in (1, 2):
-        assert numbers_in(labelled(records(out, "hurt"), epoch))[:15] == list(range(10, 25)), (
-            "from a keyframe on"
-        )
-    for epoch in (3, 4):
-        assert numbers_in(labelled(records(out, "hurt"), epoch))[:5] == list(range(5))
+        assert numbers_in(labelled(found, epoch)) == list(range(10, 28)), "from a keyframe to the cut"
 
 
 def test_another_size_codec_and_rate_after_a_reconnect(
@@ -207,23 +200,16 @@ def test_another_size_codec_and_rate_after_a_reconnect(
         block.enter_context(rtsp_server(str(hevc_clip), str(hevc_clip), "", str(camera.port)))
         run.until(lambda status: status.streams[0].codec == "hevc")
         run.until_live(0, epoch=3, frames=80)
-    sound(run)
-    unharmed(out)
+    report = sound(run)
+    unharmed(run)
+    assert not [text for source in report.sources for text in source.warnings], "each picture is in a video"
     found = records(out, "hurt")
-    assert {one["epoch"] for one in found} >= {1, 2, 3}
-    assert [max(one["objects"][0]["box"][3] for one in labelled(found, epoch)) for epoch in (1, 2)] == [
-        120,
-        240,
-    ]
-    sizes = {}
-    for file in sorted(out.glob("hurt.*.annotated.mp4")):
-        with av.open(str(file)) as container:
-            stream = container.streams.video[0]
-            sizes[file.name] = (stream.width, stream.height, sum(1 for _ in container.decode(stream)))
-    in_turn = [size for size, _ in groupby(size[:2] for size in sizes.values())]
-    assert in_turn == [SIZE, (320, 240), SIZE]
-    # On a loaded machine a video leaves out pictures, by rule.
-    assert 0 < sum(size[2] for size in sizes.values()) <= len(labelled(found))
+    assert {one["outcome"] for one in found if one.get("reason") != "stream_changed"} == {"labelled"}
+    epochs = sorted({one["epoch"] for one in found})  # the H.265 clip is short, and the server ends with it
+    assert epochs == list(range(1, len(epochs) + 1))
+    heights = {(one["epoch"], one["objects"][0]["box"][3]) for one in labelled(found)}
+    assert heights == {(epoch, 240 if epoch == 2 else 120) for epoch in epochs}
+    assert sizes_in_turn(videos_of(out, "hurt")) == [SIZE, (320, 240), SIZE]
 
 
 def test_timestamps_that_jump_an_hour(units: list[bytes], tmp_path: Path, model: Any) -> None:
@@ -235,6 +221,7 @@ def test_timestamps_that_jump_an_hour(units: list[bytes], tmp_path: Path, model:
     ):
         run.until(lambda status: all(one.ledger.labelled >= 90 for one in status.streams))
     for report in sound(run).sources:
+        assert not report.warnings, "each picture is in the video"
         found = records(out, report.source)
         assert {one["epoch"] for one in found} == {1}
         source = report.details["source"]
@@ -243,13 +230,11 @@ def test_timestamps_that_jump_an_hour(units: list[bytes], tmp_path: Path, model:
         assert source["skips_to_live"] == 0
         received = [one["received"] for one in found]
         assert received == sorted(received)
-        assert received[-1] - received[0] < 60
-        pictures = 0
+        # Far more than this takes, on any machine, and far less than the hour.
+        assert received[-1] - received[0] < 600
         for file in out.glob(f"{report.source}.*.annotated.mp4"):
             with av.open(str(file)) as container:
-                assert (container.duration or 0) < 60e6
-                pictures += sum(1 for _ in container.decode(video=0))
-        assert pictures == len(labelled(found))
+                assert (container.duration or 0) < 600e6
 
 
 def test_the_wall_clock_is_set_back(
@@ -274,30 +259,60 @@ def test_the_wall_clock_is_set_back(
         shift[0] = -7200.0
         cut.set()
         run.until_live(epoch=2, frames=60)
-    sound_in_any_order(run.out)
+    (source,) = sound(run, lost=[0]).sources  # none is lost, but files are named by a clock that went back
+    assert not source.warnings
     found = records(out, "x")
-    assert found
+    assert source.ledger is not None
+    assert {one["outcome"] for one in found} == {"labelled"}
+    assert sorted(one["frame"] for one in found) == list(range(source.ledger.labelled))
     for epoch in (1, 2):
         times = [one["received"] for one in found if one["epoch"] == epoch]
         assert times == sorted(times), "within an epoch time never goes back"
     by_epoch = {epoch: min(one["received"] for one in found if one["epoch"] == epoch) for epoch in (1, 2)}
-    assert -7200 < by_epoch[2] - by_epoch[1] < -7100
-    assert all(one["latency_ms"]["total"] < 5000 for one in labelled(found))
-    assert run.report is not None
-    (source,) = run.report.sources
-    assert source.ledger is not None
-    assert source.ledger.balanced
-    assert sorted(one["frame"] for one in found) == list(range(len(found)))
+    # Half of the two hours: far from what any machine takes, and from what the clock was set back.
+    assert -7200 < by_epoch[2] - by_epoch[1] < -3600
+    assert all(0 < one["latency_ms"]["total"] < 3_600_000 for one in labelled(found))
 
 
-def sound_in_any_order(out: Path) -> None:
-    """The files are named by a clock that went back."""
-    assert not [file.name for file in out.iterdir() if "partial" in file.name]
+class Attempts:
+    """Counts who connects at the same moment, and has the first ``allowed`` of them wait for each other."""
+
+    def __init__(self, allowed: int) -> None:
+        self.begun = self.now = self.most = 0
+        self._allowed = allowed
+        self._together = threading.Barrier(allowed)
+        self._lock = threading.Lock()
+
+    def counted(self, attempt: Callable[..., Any]) -> Callable[..., Any]:
+        """``attempt``, as one that takes a turn."""
+
+        def take(*arguments: Any, **options: Any) -> Any:
+            with self._lock:
+                self.begun += 1
+                first = self.begun <= self._allowed
+                self.now += 1
+                self.most = max(self.most, self.now)
+            try:
+                if first:
+                    self._together.wait(20)
+                return attempt(*arguments, **options)
+            finally:
+                with self._lock:
+                    self.now -= 1
+
+        return take
 
 
-def test_ten_cameras_that_reboot_at_once(units: list[bytes], tmp_path: Path, model: Any) -> None:
-    """All come back; the host is never asked by more than four at a time, and not by all at the same moment."""
-    out = tmp_path / "out"
+def test_ten_cameras_that_reboot_at_once(
+    units: list[bytes], tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All come back; the host is asked by four at a time, and not by all at the same moment.
+
+    That is counted here and not at the host: it cannot know who has given up waiting for its answer.
+    """
+    out, attempts = tmp_path / "out", Attempts(4)
+    for way in ("open_live", "answers"):
+        monkeypatch.setattr(f"vidinfer.run_live.{way}", attempts.counted(getattr(run_live, way)))
     with ExitStack() as block:
         camera = block.enter_context(ScriptedCamera(steady(units)))
         given = [f"cam{i}=rtsp://127.0.0.1:{camera.port}/{i}" for i in range(10)]
@@ -306,13 +321,17 @@ def test_ten_cameras_that_reboot_at_once(units: list[bytes], tmp_path: Path, mod
         camera.close()
         run.until(lambda status: all(one.state is not StreamState.LIVE for one in status.streams))
         run.until(lambda status: all("refused" in one.error for one in status.streams))
-        rebooted = block.enter_context(ScriptedCamera(steady(units), camera.port))
+        block.enter_context(ScriptedCamera(steady(units), camera.port))
         returned = unix_now()
-        run.until(lambda status: all(one.epoch >= 2 for one in status.streams))
-        run.until_more(9, 10)
+        for i in range(10):
+            run.until_live(i, epoch=2, frames=20)
     sound(run)
-    # An attempt asks on a connection of its own first, which the server may still count when the next one is open.
-    assert max(camera.most_at_once, rebooted.most_at_once) <= 2 * 4
+    assert attempts.most == 4
+    for i in range(10):
+        found = records(out, f"cam{i}")
+        assert {(one["outcome"], one["epoch"]) for one in found} == {("labelled", 1), ("labelled", 2)}
+        for epoch in (1, 2):
+            to_each_its_own(labelled(found, epoch))
     times = sorted(back(out, f"cam{i}", returned) for i in range(10))
     measured(f"ten cameras, the first back after {times[0]:.2f} s, the last", times[-1])
     assert times[-1] < 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,16 +20,21 @@ from tests.live.gst_words import USER
 from tests.live.scripts import in_a_row, pausing, steady, with_backlog
 from tests.live.servers import LossyRelay, ScriptedCamera, packets_of, sending
 from tests.live.whole_runs import (
+    UNREADABLE,
     ReadingModel,
     WholeRun,
     labelled,
     live_run,
     numbers_in,
+    of_the_clip,
+    patient,
     records,
     sound,
     told_everywhere,
+    unharmed,
 )
 from tests.media import draw_number, make_video
+from vidinfer.live.connection import MOST, SLOW
 from vidinfer.report import RunReport
 from vidinfer.status import LiveStatus, StreamState, StreamStatus
 
@@ -74,7 +79,10 @@ def over(status: LiveStatus) -> bool:
     """Everything that was to be seen has been."""
     by_name = {one.name: one for one in status.streams}
     return (
-        by_name["slow-clock"].flags != ()
+        by_name["well"].ledger.decoded > 300
+        and by_name["slow-clock"].flags != ()
+        and by_name["lossy"].ledger.labelled > 50
+        and by_name["pausing"].ledger.decoded > 200
         and by_name["backlog"].ledger.decoded > 400
         and by_name["frozen"].ledger.decoded > 300
         and by_name["black"].ledger.decoded > 150
@@ -106,6 +114,7 @@ def weather(
         "pausing": pausing(made("groups", 250, draw_number, gop=25), 0.5, 25),
     }
     with ExitStack() as block, pytest.MonkeyPatch.context() as patch:
+        patient(patch)
         patch.setattr("vidinfer.run_live.open_model", lambda *_, **__: ReadingModel())
         addresses = {
             name: block.enter_context(ScriptedCamera(script)).address for name, script in scripts.items()
@@ -141,29 +150,25 @@ def test_every_frame_of_every_stream_is_accounted_for(weather: Weather) -> None:
 
 
 def test_the_healthy_one_loses_nothing(weather: Weather) -> None:
-    """Every frame has its record, and each label is that of its own picture; on a loaded machine some may be late."""
-    found = weather.records("well")
-    assert {one["epoch"] for one in found} == {1}
-    assert all(b["frame"] - a["frame"] == 1 for a, b in pairwise(found))
-    assert {one.get("reason") for one in found if one["outcome"] != "labelled"} <= {"stale", "queue_full"}
-    shown = labelled(found)
-    assert len(shown) > len(found) / 2 > 150
-    assert (
-        len({(number - one["frame"]) % 500 for number, one in zip(numbers_in(shown), shown, strict=True)})
-        == 1
-    )
+    unharmed(weather.run)
     assert weather.flags("well") == [()]
 
 
 def test_a_camera_that_claims_25_and_sends_21_is_flagged_and_read_as_any(weather: Weather) -> None:
+    unharmed(weather.run, "slow-clock")
     assert weather.flags("slow-clock") == [(), ("clock runs at another pace",)]
     source = weather.facts("slow-clock")["source"]
-    assert source["clock_rate"] == pytest.approx(21 / 25, abs=0.02)
-    assert source["skips_to_live"] == source["reconnects"] == 0
+    assert source["clock_rate"] == pytest.approx(21 / 25, abs=0.02)  # a tenth of what it is off
+    assert source["skips_to_live"] == 0
     assert set(source["packets_shed"].values()) <= {0}
-    totals = [one["latency_ms"]["total"] for one in labelled(weather.records("slow-clock"))]
-    third = len(totals) // 3
-    assert sorted(totals[-third:])[third // 2] < sorted(totals[:third])[third // 2] + 100, "it grows"
+    # Beside the healthy one on the same machine: if its own clock made it wait, that would grow by 0.16 s a second.
+    slow, well = (_middle_of_the_last(weather.records(name), 100) for name in ("slow-clock", "well"))
+    assert slow < well + 100, "it grows"
+
+
+def _middle_of_the_last(lines: list[dict[str, Any]], count: int) -> float:
+    """Milliseconds from arrival to label."""
+    return sorted(one["latency_ms"]["total"] for one in lines[-count:])[count // 2]
 
 
 def test_a_backlog_that_grows_upstream_is_skipped_to_live(weather: Weather) -> None:
@@ -171,50 +176,56 @@ def test_a_backlog_that_grows_upstream_is_skipped_to_live(weather: Weather) -> N
     assert weather.flags("backlog")[-1] == ()
     source = weather.facts("backlog")["source"]
     assert source["skips_to_live"] == 1
-    assert source["packets_shed"]["non_key"] > 10
     assert source["reconnects"] == 0
-    numbers = numbers_in(weather.records("backlog"))
-    skipped = [b for a, b in pairwise(numbers) if (b - a) % 500 != 1]
-    assert skipped
-    assert all(number % 10 == 0 for number in skipped), "it goes on with keyframes only"
+    found = weather.records("backlog")
+    unharmed(weather.run, "backlog")
+    holes = [(a, b) for a, b in pairwise(numbers_in(found)) if (b - a) % 500 != 1]
+    assert all(b % 10 == 0 for _, b in holes), "it goes on with keyframes only"
+    missing = sum((b - a) % 500 - 1 for a, b in holes)
+    assert missing == sum(source["packets_shed"].values()) > 0
+
+
+def _with_another(first: int, count: int, number: int) -> Callable[[int], int]:
+    """The clip; ``number`` ``count`` times from the picture ``first`` on; the clip from its beginning."""
+
+    def drawn(sent: int) -> int:
+        if first <= sent < first + count:
+            return number
+        return of_the_clip(sent if sent < first else sent - first - count)
+
+    return drawn
 
 
 def test_a_frozen_picture_is_flagged_for_as_long_as_it_lasts(weather: Weather) -> None:
     assert weather.flags("frozen") == [(), ("frozen",), ()]
-    numbers = numbers_in(weather.records("frozen"))
-    assert numbers[75 : 75 + 160] == [7] * 160
+    unharmed(weather.run, "frozen", _with_another(75, 160, 7))
 
 
 def test_black_frames_are_flagged_and_labelled_as_any(weather: Weather) -> None:
     assert weather.flags("black") == [(), ("black",), ()]
-    found = weather.records("black")
-    assert {one["outcome"] for one in found} == {"labelled"}
-    assert numbers_in(found)[:50] == list(range(50))
-    assert numbers_in(found)[110:150] == list(range(40))
+    unharmed(weather.run, "black", _with_another(50, 60, UNREADABLE))
 
 
 def test_a_pause_before_each_keyframe_is_no_stall(weather: Weather) -> None:
-    assert weather.states("pausing") <= {StreamState.CONNECTING, StreamState.LIVE, StreamState.ENDED}
+    assert not weather.states("pausing") & {StreamState.STALLED, StreamState.WAITING}
     source = weather.facts("pausing")["source"]
     assert source["reconnects"] == source["skips_to_live"] == 0
     assert weather.flags("pausing") == [()]
-    numbers = numbers_in(weather.records("pausing"))
-    assert numbers[:200] == list(range(200))
+    unharmed(weather.run, "pausing", lambda sent: sent % 250, group=25)
 
 
 def test_five_in_a_hundred_datagrams_lost(weather: Weather) -> None:
     found = weather.records("lossy")
-    assert any(one["outcome"] == "gap" for one in found)
+    assert {one["outcome"] for one in found} == {"labelled", "gap"}
     assert weather.facts("lossy")["source"]["reconnects"] == 0
     shown = labelled(found)
-    assert len(shown) > 50
     first, start = numbers_in(shown)[0], shown[0]["time"]
     true = [(first + round(25 * (one["time"] - start))) % 500 for one in shown]
     assert numbers_in(shown) == true, "a picture was labelled that the decoder made up"
 
 
 def test_one_that_accepts_and_says_nothing_is_asked_again(weather: Weather) -> None:
-    assert weather.states("silent") <= {StreamState.CONNECTING, StreamState.WAITING, StreamState.ENDED}
+    assert not weather.states("silent") & {StreamState.LIVE, StreamState.STALLED}
     assert any("no answer within" in one.error for one in weather.seen("silent"))
     assert weather.report.sources[7].status == "interrupted"
 
@@ -223,7 +234,7 @@ def test_one_that_refuses_is_asked_again_and_again(weather: Weather) -> None:
     assert StreamState.WAITING in weather.states("refusing")
     assert any("connection refused" in one.error for one in weather.seen("refusing"))
     waits = [one.retry_in for one in weather.seen("refusing") if one.retry_in is not None]
-    assert max(waits) <= 30
+    assert max(waits) <= MOST
 
 
 def test_a_wrong_password_goes_to_the_slow_lane_and_is_shown_nowhere(
@@ -233,7 +244,7 @@ def test_a_wrong_password_goes_to_the_slow_lane_and_is_shown_nowhere(
     assert any("401" in one.error and "user and password" in one.error for one in seen)
     first = next(one for one in seen if one.retry_in is not None)
     assert first.retry_in is not None
-    assert 45 < first.retry_in <= 72
+    assert 0.8 * SLOW <= round(first.retry_in + first.seconds_in_state, 6) <= 1.2 * SLOW
     told = told_everywhere(weather.run) + "".join(weather.pages) + "".join(capfd.readouterr())
     assert WRONG not in told
     assert "wrong-password" in weather.pages[1]

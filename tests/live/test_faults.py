@@ -55,8 +55,7 @@ def test_it_hangs_up_politely(units: list[bytes]) -> None:
 
 def test_a_cut_in_the_middle_of_a_group_ends_the_connection(units: list[bytes]) -> None:
     with ScriptedCamera(playing(units[:14])) as camera, opened(camera.address) as source:
-        items = rest(source)
-        assert 13 <= len(items) <= 14
+        assert numbers(source, 15) == list(range(14))
         assert source.facts()["ended"] == "closed by the other end"
 
 
@@ -71,8 +70,11 @@ def test_silence_is_a_stall_after_two_seconds(units: list[bytes]) -> None:
         numbers(source, 19)
         begun = clock.now()
         (last,) = rest(source)
-        assert 1.5 < clock.now() - begun < 5
-        assert source.facts()["ended"] == "stalled: nothing came for 1.8 s"
+        assert clock.now() - begun < 5  # two are promised, the rest is for busy machines
+        assert (
+            float(str(source.facts()["ended"]).removeprefix("stalled: nothing came for ").removesuffix(" s"))
+            >= 1.8
+        )
         assert isinstance(last, Received)
         assert last.received < begun + 1, (
             "what lay there half put together did not come when it was given out"
@@ -87,7 +89,7 @@ def test_a_slow_camera_is_not_a_stalled_one(units: list[bytes]) -> None:
         session.cut()
 
     with ScriptedCamera(script) as camera, opened(camera.address, stall=0.25) as source:
-        assert len(rest(source)) >= 7
+        assert numbers(source, 9) == list(range(8))
         assert not str(source.facts()["ended"]).startswith("stalled")
 
 
@@ -219,7 +221,7 @@ def test_camera_time_comes_from_reports_that_agree(units: list[bytes]) -> None:
         found = numbers(source, 55, seen=items.append)
         clock = source.facts()["clock"]
     first = next(i for i, item in enumerate(items) if item.time_source is TimeSource.RTCP)
-    assert 14 <= found[first] <= 17, "two reports are there with frame 15"
+    assert found[first] == 15, "two reports are there with it"
     assert all(item.captured is None for item in items[:first])
     for number, item in zip(found[first:], items[first:], strict=True):
         assert item.captured == pytest.approx(wall + number * 0.04, abs=0.002)
@@ -256,7 +258,7 @@ def test_timestamps_that_jump_an_hour_are_passed_on_and_told(units: list[bytes],
         for item in source:
             if isinstance(item, Received) and item.frame.stamp.time is not None:
                 jumps.append(watch.frame(item.frame.stamp.time, item.received))
-        assert source.facts()["frames"] >= 39  # type: ignore[operator]
+        assert source.facts()["frames"] == 40
     (jump,) = [jump for jump in jumps if jump is not None]
     turn = 2**32 / 90000  # FFmpeg takes every step of a media clock for one ahead
     assert jump == pytest.approx(hour if hour > 0 else hour + turn, abs=1)
@@ -269,8 +271,10 @@ def test_damage_is_marked_or_a_gap(units: list[bytes]) -> None:
     ]
     with ScriptedCamera(playing(broken)) as camera, opened(camera.address) as source:
         items = rest(source)
-    bad = [item for item in items if isinstance(item, Gap) or item.frame.corrupt]
-    assert 1 <= len(bad) <= 7
+    good = [item for item in items if isinstance(item, Received) and not item.frame.corrupt]
+    assert [read_number(item.frame.picture.rgb()) for item in good] == [*range(14), *range(20, 40)]
+    assert [item.packets for item in items if isinstance(item, Gap)] == [5], "up to the next keyframe"
+    assert len(items) == len(good) + 2, "and the damaged one itself, marked"
 
 
 @pytest.mark.parametrize(
@@ -293,14 +297,19 @@ def test_what_refers_to_a_lost_frame_is_not_shown(
 
     with ScriptedCamera(script) as camera, opened(camera.address) as source:
         items = rest(source)
+        held_back = source.facts()["packets_without_frame"]  # for B-frames, and not given out at a cut
     found = [read_number(item.frame.picture.rgb()) for item in items if isinstance(item, Received)]
     assert not any(item.frame.corrupt for item in items if isinstance(item, Received))
     gaps = [item for item in items if isinstance(item, Gap)]
+    assert isinstance(held_back, int)
+    assert held_back == (2 if codec_options else 0)
+    assert len(found) + sum(gap.packets for gap in gaps) + held_back == len(sent) - 1, "one was not sent"
+    after = lost // 20 * 20 + 20
     if codec_options:  # with B-frames one may be lost that nothing refers to
-        assert set(range(40, 58)) <= set(found)
+        assert found[-(60 - held_back - after) :] == list(range(after, 60 - held_back))
+        assert found == sorted(set(found))
     else:
-        after = lost // 20 * 20 + 20
-        assert found[:-1] == [*range(lost), *range(after, len(found) + after - lost - 1)]
+        assert found == [*range(lost), *range(after, 60)]
         assert [gap.packets for gap in gaps] == [1, after - lost - 2]
         assert gaps[0].reason == "frames were lost on the way"
 

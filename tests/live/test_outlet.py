@@ -116,6 +116,7 @@ def test_of_pictures_the_newest_win_and_they_are_not_kept_for_labels() -> None:
         assert outlet.nbytes >= 8 * 64 * 48 * 3
         door.open(9)
         outlet.close(SECONDS)
+        assert outlet.facts() == {"written": 9, "dropped": 11, "pictures_dropped": 11}
     assert indices(sink) == [0, *range(12, 20)]
     assert all(entry.picture is not None for entry in sink.entries)
     labels = CollectSink()
@@ -322,6 +323,16 @@ def test_a_reader_of_standard_output_that_stops_reading_does_not_hold_up_the_end
     assert [json.loads(line)["frame"] for line in lines[: status.written]] == list(range(status.written))
 
 
+class Counting(CollectSink):
+    """Counts the frames that it is given, whether it takes them or not."""
+
+    given = 0
+
+    def write(self, batch: LabelledBatch) -> None:
+        self.given += len(batch.entries)
+        super().write(batch)
+
+
 @settings(max_examples=40)
 @given(
     batches=st.lists(st.integers(1, 4), max_size=60),
@@ -341,7 +352,7 @@ def test_put_is_written_and_dropped_and_waiting(
         if calls[0] - 1 in failing:
             raise SinkError("now and then")
 
-    sink = CollectSink(maybe, needs_pictures=pictures)
+    sink = Counting(maybe, needs_pictures=pictures)
     limits = Limits(records=records, nbytes=1 << 20, pictures=3 if pictures else None, newest_wins=pictures)
     put = 0
     with outlet_of(sink, clock, limits=limits) as outlet:
@@ -354,7 +365,12 @@ def test_put_is_written_and_dropped_and_waiting(
             assert put == status.written + status.dropped + status.waiting
         outlet.close(timeout)
         status = outlet.status()
+        facts = outlet.facts()
     assert put == status.written + status.dropped
     assert status.waiting == 0
     assert len(sink.entries) == status.written
+    if pictures:
+        assert put == sink.given + facts["pictures_dropped"], "each was given to the sink or counted"
+    else:
+        assert "pictures_dropped" not in facts
     assert indices(sink) == sorted(set(indices(sink)))

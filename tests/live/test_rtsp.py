@@ -37,7 +37,7 @@ def test_frames_come_from_the_first_keyframe_on_and_in_order(gst: str, transport
     assert all(age >= 0 for age in ages)
     assert sorted(ages)[15] < 0.5
     times = [stamp.time for stamp in stamps if stamp.time is not None]
-    assert len(times) >= 29
+    assert len(times) == 29, "FFmpeg does not know when the first one was"
     assert times == sorted(times)
 
 
@@ -49,8 +49,7 @@ def test_hevc(gst: str) -> None:
 
 def test_a_recording_ends_when_its_server_does(gst: str) -> None:
     with opened(f"rtsp://{gst}/h265") as source:
-        items = rest(source)
-        assert len(items) >= 39
+        assert numbers(source, 41) == list(range(40))
         assert source.facts()["ended"] == "closed by the other end"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.live.whole_runs import patient
 from tests.media import make_video
 from vidinfer.config import RunConfig
 from vidinfer.errors import ModelError, UsageError
@@ -70,7 +71,10 @@ def balanced(report: RunReport) -> None:
         assert source.ledger.balanced, source.ledger
 
 
-def test_every_frame_of_every_stream_has_its_record(tmp_path: Path, model: Callable[..., FakeModel]) -> None:
+def test_every_frame_of_every_stream_has_its_record(
+    tmp_path: Path, model: Callable[..., FakeModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient(monkeypatch)
     model()
     clips = [make_video(tmp_path / f"{name}.mp4", frames=30) for name in ("a", "b", "c")]
     report = label(*clips, out=tmp_path / "out")
@@ -79,21 +83,19 @@ def test_every_frame_of_every_stream_has_its_record(tmp_path: Path, model: Calla
     for name in ("a", "b", "c"):
         found = records(tmp_path / "out", name)
         assert [one["frame"] for one in found] == list(range(30))
-        assert {one["outcome"] for one in found} <= {"labelled", "dropped"}
-        assert {one["epoch"] for one in found} == {1}
-        labelled = [one for one in found if one["outcome"] == "labelled"]
-        assert labelled
+        assert {(one["outcome"], one["epoch"]) for one in found} == {("labelled", 1)}
         stages = {"decode", "queue", "batch_wait", "inference", "write", "total"}
-        assert all(set(one["latency_ms"]) == stages for one in labelled)
-        assert all(one["latency_ms"]["total"] > 0 and one["batch"]["size"] >= 1 for one in labelled)
+        assert all(set(one["latency_ms"]) == stages for one in found)
+        assert all(one["latency_ms"]["total"] > 0 and 1 <= one["batch"]["size"] <= 6 for one in found)
         told = json.loads((tmp_path / "out" / f"{name}.run.json").read_text())
         assert told["frames"]["decoded"] == 30
-        assert told["latency_ms"]["total"]["count"] == len(labelled)
+        assert told["latency_ms"]["total"]["count"] == 30
 
 
 def test_a_dead_camera_costs_the_others_nothing_and_its_password_is_nowhere(
-    tmp_path: Path, model: Callable[..., FakeModel]
+    tmp_path: Path, model: Callable[..., FakeModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    patient(monkeypatch)
     model()
     clip = make_video(tmp_path / "a.mp4", frames=30)
     seen: list[LiveStatus] = []
@@ -102,7 +104,7 @@ def test_a_dead_camera_costs_the_others_nothing_and_its_password_is_nowhere(
     alive, dead = report.sources
     assert alive.status == "complete"
     assert alive.ledger is not None
-    assert alive.ledger.decoded == 30
+    assert (alive.ledger.decoded, alive.ledger.labelled) == (30, 30)
     assert dead.status == "failed"
     assert "refused" in str(dead.error)
     assert report.exit_status == 1
@@ -186,7 +188,8 @@ def test_a_model_that_takes_long_has_old_frames_dropped_and_each_is_told(
     found = records(tmp_path / "out", "a")
     assert [one["frame"] for one in found] == list(range(60))
     dropped = [one for one in found if one["outcome"] == "dropped"]
-    assert dropped
+    # Of twenty: two batches of two, four that waited, one on its way to them.
+    assert len(dropped) >= 20 - 2 * 2 - 4 - 1
     assert {one["reason"] for one in dropped} <= {"stale", "queue_full"}
     assert report.exit_status == 0  # by the stated rule, each one counted
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vidinfer import __version__
 from vidinfer.cli.parser import Parser, add_run_options, parse
@@ -16,7 +16,10 @@ from vidinfer.errors import Interrupted, UsageError
 if TYPE_CHECKING:
     from vidinfer.cli.live import LiveLines
     from vidinfer.cli.reporter import JsonReporter, Reporter
+    from vidinfer.progress import StopSignal
     from vidinfer.report import RunReport
+
+    _Label: TypeAlias = Callable[[StopSignal, Sequence[str]], RunReport]
 
 __all__ = ["read_config", "run", "run_parser"]
 
@@ -90,43 +93,45 @@ def run(arguments: Sequence[str]) -> int:
         The exit status.
     """
     config = read_config(arguments)
-    if config.live:
-        return _run_live(config, arguments)
+    reporter, label = _live(config) if config.live else _offline(config)
+    from vidinfer.cli.signals import stop_on_signals
+    from vidinfer.progress import StopSignal
+
+    stop = StopSignal()
+    with stop_on_signals(stop, reporter):
+        reporter.loading(config.model)
+        try:
+            report = label(stop, ["vidinfer", *arguments])
+        finally:
+            reporter.close()
+    reporter.finished(report)
+    return _exit_status(report, signalled=reporter.signalled)
+
+
+def _offline(config: RunConfig) -> tuple[Reporter, _Label]:
+    """Who watches a run over files, and what labels them."""
     config.require_offline()
-    from vidinfer.cli.signals import stop_on_signals
-    from vidinfer.progress import StopSignal
-
-    stop = StopSignal()
     reporter = _reporter(config)
-    with stop_on_signals(stop, reporter):
-        reporter.loading(config.model)
-        try:
-            from vidinfer.run import run as label  # loads torch and FFmpeg
 
-            report = label(config, observer=reporter, stop=stop, command=["vidinfer", *arguments])
-        finally:
-            reporter.close()
-    reporter.finished(report)
-    return _exit_status(report, signalled=reporter.signalled)
+    def label(stop: StopSignal, command: Sequence[str]) -> RunReport:
+        from vidinfer.run import run  # loads torch and FFmpeg
+
+        return run(config, observer=reporter, stop=stop, command=command)
+
+    return reporter, label
 
 
-def _run_live(config: RunConfig, arguments: Sequence[str]) -> int:
+def _live(config: RunConfig) -> tuple[Reporter, _Label]:
+    """Who watches a run over streams, and what labels them."""
     config.require_live()
-    from vidinfer.cli.signals import stop_on_signals
-    from vidinfer.progress import StopSignal
-
-    stop = StopSignal()
     reporter = _live_reporter(config)
-    with stop_on_signals(stop, reporter):
-        reporter.loading(config.model)
-        try:
-            from vidinfer.run_live import run_live  # loads torch and FFmpeg
 
-            report = run_live(config, observer=reporter, stop=stop, command=["vidinfer", *arguments])
-        finally:
-            reporter.close()
-    reporter.finished(report)
-    return _exit_status(report, signalled=reporter.signalled)
+    def label(stop: StopSignal, command: Sequence[str]) -> RunReport:
+        from vidinfer.run_live import run_live  # loads torch and FFmpeg
+
+        return run_live(config, observer=reporter, stop=stop, command=command)
+
+    return reporter, label
 
 
 def _live_reporter(config: RunConfig) -> JsonReporter | LiveLines:

@@ -178,13 +178,18 @@ class Camera:
         self._lobby.join(self._number, spec, info.width, info.height)
         fill = fill_for(spec)
         ended = ""
-        for item in source:
-            if isinstance(item, Gap):
-                self._gap(item, epoch, behind)
-            elif not self._frame(item, fill, source, epoch, behind):
-                self._done, ended = True, "as asked for"
-                break
-        self._end(source, ended)
+        try:
+            for item in source:
+                if isinstance(item, Gap):
+                    self._gap(item, epoch, behind)
+                elif not self._frame(item, fill, source, epoch, behind):
+                    self._done, ended = True, "as asked for"
+                    break
+        except RingAborted:
+            self._done, ended = True, "interrupted"  # and what was left out so far is told all the same
+            raise
+        finally:
+            self._end(source, ended)
 
     def _begin(self, info: SourceInfo) -> tuple[int, float]:
         """The number of the epoch, and by how much the wall clock is ahead of ours, once for all of it."""

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from vidinfer.clock import Clock
 from vidinfer.errors import VidinferError
 from vidinfer.frame import SourceInfo
-from vidinfer.live.waiting import PICTURES, RECORDS, Beginning, Limits, Waiting, without_pictures
+from vidinfer.live.waiting import PICTURES, RECORDS, Beginning, LeftOut, Limits, Waiting, without_pictures
 from vidinfer.record import LabelledBatch
 from vidinfer.stages import InterruptibleSink, ModelInfo, Sink
 from vidinfer.status import OutletStatus
@@ -33,7 +33,8 @@ class Outlet:
       next one is tried after a pause that doubles from 0.5 s to 30 s. A failed ``open`` loses nothing.
     - The sink's ``open`` is called again where a stream comes back with other facts, its ``write`` again after a
       failure: sinks of live streams take both, unlike others.
-    - Records put = written + dropped + waiting, at every moment.
+    - Records put = written + dropped + waiting, at every moment. Of pictures, those are counted that the sink was
+      never given (``pictures_dropped`` in ``facts``); what became of the others is the sink's to tell.
 
     A sink that is stuck in a call to the system which nothing can end (a network file system that is gone) makes
     ``close`` wait for that system; one that waits for a reader can be interrupted.
@@ -52,7 +53,7 @@ class Outlet:
         self._coming: deque[tuple[int, Beginning]] = deque()
         """Of epochs of which nothing was put yet."""
         self._opened: Beginning | None = None
-        self._written = self._dropped = self._in_hand = 0
+        self._written = self._dropped = self._pictures_dropped = self._in_hand = 0
         self._error = ""
         self._pause = FIRST_PAUSE
         self._retry_at: float | None = None
@@ -88,9 +89,9 @@ class Outlet:
             if self._beginning is None:
                 raise ValueError(f"outlet {self._name}: put before open")
             if self._closing:
-                self._dropped += len(batch.entries)
+                self._leave_out(LeftOut.of([batch]))
             else:
-                self._dropped += self._waiting.add(self._beginning, batch)
+                self._leave_out(self._waiting.add(self._beginning, batch))
                 self._changed.notify_all()
 
     def status(self) -> OutletStatus:
@@ -114,6 +115,8 @@ class Outlet:
         """What the sink tells, and what the outlet left out; after ``close``."""
         status = self.status()
         told = {"written": status.written, "dropped": status.dropped}
+        if self._sink.needs_pictures:
+            told["pictures_dropped"] = self._pictures_dropped
         return dict(self._sink.facts()) | told | ({"error": status.error} if status.error else {})
 
     def close(self, timeout: float) -> None:
@@ -128,6 +131,10 @@ class Outlet:
             self._sink.interrupt()
         self._block.close()
 
+    def _leave_out(self, left_out: LeftOut) -> None:
+        self._dropped += left_out.records
+        self._pictures_dropped += left_out.pictures
+
     def _begin(self, epoch: int) -> None:
         while self._coming and self._coming[0][0] <= epoch:
             _, self._beginning = self._coming.popleft()
@@ -137,7 +144,7 @@ class Outlet:
             self._do(*job)
             del job  # or its pictures would live on while the next ones are awaited
         with self._changed:
-            self._dropped += self._waiting.clear()
+            self._leave_out(self._waiting.clear())
             done = not self._giving_up
         self._end(done=done)
 

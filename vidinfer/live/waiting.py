@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
 from vidinfer.stages import ModelInfo
 
-__all__ = ["PICTURES", "RECORDS", "Beginning", "Limits", "Waiting", "size_of", "without_pictures"]
+__all__ = ["PICTURES", "RECORDS", "Beginning", "LeftOut", "Limits", "Waiting", "size_of", "without_pictures"]
 
 _RECORD = 1024
 """Bytes that an entry takes, about, beside its columns and its picture."""
@@ -48,10 +49,24 @@ class Beginning:
     model: ModelInfo
 
 
+class LeftOut(NamedTuple):
+    """What a sink never gets."""
+
+    records: int
+    pictures: int
+    """Records that came with one."""
+
+    @classmethod
+    def of(cls, batches: Iterable[LabelledBatch]) -> LeftOut:
+        """All of ``batches``."""
+        entries = [entry for batch in batches for entry in batch.entries]
+        return cls(len(entries), sum(entry.picture is not None for entry in entries))
+
+
 class Waiting:
     """Batches in the order they came, as many as the limits allow.
 
-    Invariant: records added = taken + left out + still here.
+    Invariant: records added = taken + left out + still here, and so of pictures.
 
     Thread rule: one thread at a time.
     """
@@ -65,17 +80,17 @@ class Waiting:
         """Batches."""
         return len(self._items)
 
-    def add(self, beginning: Beginning, batch: LabelledBatch) -> int:
-        """Queue ``batch``; returns the number of records that are left out for it, or of it."""
+    def add(self, beginning: Beginning, batch: LabelledBatch) -> LeftOut:
+        """Queue ``batch``; returns what is left out for it, or that it is."""
         size = size_of(batch)
-        lost = 0
+        lost: list[LabelledBatch] = []
         while self._items and not self._fits(batch, size):
             if not self._limits.newest_wins:
-                return len(batch.entries)
-            lost += len(self.take()[1].entries)
+                return LeftOut.of([batch])
+            lost.append(self.take()[1])
         self._items.append((beginning, batch, size))
         self._count(batch, size, 1)
-        return lost
+        return LeftOut.of(lost)
 
     def first(self) -> Beginning:
         """What the next batch is of; there must be one."""
@@ -87,9 +102,9 @@ class Waiting:
         self._count(batch, size, -1)
         return beginning, batch
 
-    def clear(self) -> int:
-        """Leave everything out; returns the number of records."""
-        lost = self.records
+    def clear(self) -> LeftOut:
+        """Leave everything out."""
+        lost = LeftOut.of(batch for _, batch, _ in self._items)
         self._items.clear()
         self.records = self.nbytes = self.with_pictures = 0
         return lost

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-
-import av
 
 from vidinfer.clock import unix_now
 from vidinfer.errors import SinkError
 from vidinfer.frame import Gap, Picture, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
-from vidinfer.sink.atomic import output_error
 from vidinfer.sink.codec import ENCODERS, LIVE_X264, Codec, choose_codec
+from vidinfer.sink.encoding_errors import encoding_errors_told
 from vidinfer.sink.fragments import whole_fragments
 from vidinfer.sink.overlay import Overlay
 from vidinfer.sink.periods import Periods
@@ -100,7 +98,7 @@ class SegmentedVideo:
         self._source = None
         self._finish()
         self._series.open()
-        with self._failing("create"):
+        with encoding_errors_told(self._shown, "create"):
             if self._codec is None:
                 self._codec = choose_codec(
                     self._encoder,
@@ -128,7 +126,7 @@ class SegmentedVideo:
         done = 0
         try:
             for entry, picture in shown:
-                with self._failing("write"):
+                with encoding_errors_told(self._shown, "write"):
                     self._add(entry, picture, batch)
                 done += 1
         except BaseException:
@@ -208,7 +206,7 @@ class SegmentedVideo:
         if segment is None:
             return
         try:
-            with self._failing("finish"):
+            with encoding_errors_told(self._shown, "finish"):
                 segment.finish()
         except BaseException:
             self._salvage()
@@ -231,13 +229,3 @@ class SegmentedVideo:
         self._series.leave(segment.piece)
         with suppress(SinkError):
             self._series.open()
-
-    @contextmanager
-    def _failing(self, doing: str) -> Iterator[None]:
-        """Turn what FFmpeg and the system raise into one line for the user."""
-        try:
-            yield
-        except SinkError:
-            raise
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise output_error(self._shown, error, doing) from error

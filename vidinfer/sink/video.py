@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-import av
 from av.video.frame import VideoFrame
 
 from vidinfer.errors import SinkError
 from vidinfer.frame import FrameStamp, Gap, SourceInfo
 from vidinfer.record import LabelledBatch
-from vidinfer.sink.atomic import PartialFile, output_error
+from vidinfer.sink.atomic import PartialFile
 from vidinfer.sink.codec import ENCODERS, X264, choose_codec
 from vidinfer.sink.encoding import Encoding
+from vidinfer.sink.encoding_errors import encoding_errors_told
 from vidinfer.sink.mp4 import Mp4File
 from vidinfer.sink.overlay import Overlay
 from vidinfer.stages import Annotator, ModelInfo
@@ -90,7 +89,7 @@ class VideoSink:
         self._overlay = Overlay(self._annotator, source.width, source.height)
         self._partial = PartialFile(self._path, overwrite=self._overwrite)
         try:
-            with self._failing("create"):
+            with encoding_errors_told(self._path, "create"):
                 codec = choose_codec(
                     self._encoder, model.device, x264=self._x264, crf=self._crf, threads=self._threads
                 )
@@ -126,7 +125,7 @@ class VideoSink:
         if isinstance(at, Gap):
             self._file.timeline.pass_over(at)
         elif picture is not None:
-            with self._failing("write"):
+            with encoding_errors_told(self._path, "write"):
                 self._file.add(at, picture)
 
     def close(self) -> None:
@@ -141,7 +140,7 @@ class VideoSink:
         if self._file.frames == 0:
             self.abort()
             return
-        with self._failing("finish"):
+        with encoding_errors_told(self._path, "finish"):
             self._file.finish(self._path)
         self._partial.commit()
         self._done = True
@@ -175,13 +174,3 @@ class VideoSink:
             "pictures_converted_whole": whole,
             "warnings": warnings,
         }
-
-    @contextmanager
-    def _failing(self, doing: str) -> Iterator[None]:
-        """Turn what FFmpeg and the system raise into one line for the user."""
-        try:
-            yield
-        except SinkError:
-            raise
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise output_error(self._path, error, doing) from error
