@@ -23,6 +23,7 @@ from vidinfer.source.live_read import SLICE, LiveReader
 from vidinfer.source.live_stream import Opened
 from vidinfer.source.patience import Patience
 from vidinfer.source.refusal import refusal
+from vidinfer.source.rtp_losses import RtpLosses
 from vidinfer.source.rtsp_knock import knock
 from vidinfer.source.v4l2 import CameraReader, check_camera, device_number
 
@@ -83,16 +84,22 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
         "probesize": "32",
         "tls_verify": str(int(wishes.verify)),
     }
+    if wishes.transport == "tcp":
+        options["reorder_queue_size"] = "2"
     if wishes.transport == "udp":
-        options |= {"buffer_size": str(_UDP_BUFFER), "probesize": "500000", "analyzeduration": "1000000"}
-    with ExitStack() as cut:
+        options |= {"buffer_size": str(_UDP_BUFFER)}
+    with ExitStack() as connection, ExitStack() as cut:
+        losses = connection.enter_context(RtpLosses())
         cut.enter_context(wishes.interrupt.ended_by(cut_reading(where)))
-        container = open_container_live(where, where.url, wishes, options)
+        with losses.heard():
+            container = open_container_live(where, where.url, wishes, options)
         stream = video_of(container, where)
-        reader = _reader(container, stream, wishes, resumable=True)
+        reader = _reader(container, stream, wishes, resumable=True, losses=losses)
         details: dict[str, object] = {"transport": wishes.transport}
         capture = SenderTimes(container, stream)
-        return _opened(where, container, stream, reader, capture, wishes, details, cut.pop_all())
+        opened = _opened(where, container, stream, reader, capture, wishes, details, cut.pop_all())
+        opened.connection = connection.pop_all()
+        return opened
 
 
 def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
@@ -195,11 +202,22 @@ def _microseconds(seconds: float) -> str:
 
 
 def _reader(
-    container: InputContainer, stream: VideoStream, wishes: Wishes, *, resumable: bool = False
+    container: InputContainer,
+    stream: VideoStream,
+    wishes: Wishes,
+    *,
+    resumable: bool = False,
+    losses: RtpLosses | None = None,
 ) -> LiveReader:
-    patience, wait = wishes.new_patience(), wishes.wait
     return LiveReader(
-        container, stream, wishes.clock, wishes.interrupt, patience, wait=wait, resumable=resumable
+        container,
+        stream,
+        wishes.clock,
+        wishes.interrupt,
+        wishes.new_patience(),
+        wait=wishes.wait,
+        resumable=resumable,
+        losses=losses,
     )
 
 
