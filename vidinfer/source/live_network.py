@@ -21,6 +21,7 @@ from vidinfer.source.cut import cut_reading
 from vidinfer.source.live_address import LiveAddress
 from vidinfer.source.live_read import SLICE, LiveReader
 from vidinfer.source.live_stream import Opened
+from vidinfer.source.lookup import look_up
 from vidinfer.source.patience import Patience
 from vidinfer.source.refusal import refusal
 from vidinfer.source.rtp_losses import RtpLosses
@@ -88,9 +89,11 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
         options["reorder_queue_size"] = "2"
     if wishes.transport == "udp":
         options |= {"buffer_size": str(_UDP_BUFFER)}
+    # FFmpeg looks the name up once more, right after this; a number would be another stream to some servers.
+    targets = look_up(where, wishes.interrupt)
     with ExitStack() as connection, ExitStack() as cut:
         losses = connection.enter_context(RtpLosses())
-        cut.enter_context(wishes.interrupt.ended_by(cut_reading(where)))
+        cut.enter_context(wishes.interrupt.ended_by(cut_reading(targets)))
         with losses.heard():
             container = open_container_live(where, where.url, wishes, options)
         stream = video_of(container, where)
@@ -107,8 +110,9 @@ def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
     # Not ``timeout``: to FFmpeg's RTMP that means to listen.
     options = {**PROBING, "rw_timeout": _microseconds(wishes.wait), "rtmp_live": "live", "rtmp_buffer": "100"}
     options |= {"analyzeduration": "1000000"}
+    targets = look_up(where, wishes.interrupt)
     with ExitStack() as cut:
-        cut.enter_context(wishes.interrupt.ended_by(cut_reading(where)))
+        cut.enter_context(wishes.interrupt.ended_by(cut_reading(targets)))
         container = open_container_live(where, where.url, wishes, options)
         stream = video_of(container, where)
         reader = _reader(container, stream, wishes)
@@ -124,6 +128,8 @@ def open_udp(where: LiveAddress, wishes: Wishes) -> Opened:
         "overrun_nonfatal": "1",
     }
     options |= {"probesize": "1000000", "analyzeduration": "2000000"}
+    if where.host:
+        look_up(where, wishes.interrupt)
     container = open_container_live(where, where.url, wishes, options, format="mpegts")
     stream = video_of(container, where)
     return _opened(where, container, stream, _reader(container, stream, wishes), Unknown(), wishes, {})
