@@ -13,10 +13,15 @@ from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 -
 from gst_words import PASSWORD, USER  # noqa: E402 - beside this script
 
 PIPELINE = "( filesrc location={} ! qtdemux ! {}parse config-interval=1 ! rtp{}pay name=pay0 pt=96 )"
+LOSSY = PIPELINE.replace("name=pay0 pt=96", "pt=96 mtu=1000 ! identity drop-probability=0.02 name=pay0")
+"""Pictures in many packets, of which two in a hundred are not sent."""
 
 
 def main(h264: str, h265: str, certificate: str, port: str = "0") -> None:
-    """Serve ``/h264`` and ``/h265`` to anybody and ``/private`` to one user; with TLS if there is a certificate."""
+    """Serve ``/h264`` and ``/h265`` to anybody and ``/private`` to one user; with TLS if there is a certificate.
+
+    ``/h264/lossy`` and ``/h265/lossy`` lose packets.
+    """
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
@@ -31,9 +36,16 @@ def main(h264: str, h265: str, certificate: str, port: str = "0") -> None:
     if certificate:
         auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
     server.set_auth(auth)
-    for path, file, codec in (("/h264", h264, "h264"), ("/h265", h265, "h265"), ("/private", h264, "h264")):
+    served = (
+        ("/h264", PIPELINE, h264, "h264"),
+        ("/h265", PIPELINE, h265, "h265"),
+        ("/private", PIPELINE, h264, "h264"),
+        ("/h264/lossy", LOSSY, h264, "h264"),
+        ("/h265/lossy", LOSSY, h265, "h265"),
+    )
+    for path, pipeline, file, codec in served:
         factory = GstRtspServer.RTSPMediaFactory()
-        factory.set_launch(PIPELINE.format(file, codec, codec))
+        factory.set_launch(pipeline.format(file, codec, codec))
         factory.add_role_from_structure(role("somebody"))
         factory.add_role_from_structure(role("anybody", "false" if path == "/private" else "true"))
         server.get_mount_points().add_factory(path, factory)

@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from vidinfer.source.live_address import LiveAddress
+from vidinfer.source.lookup import Target
 
 __all__ = ["cut_reading"]
 
 _OPEN_FILES = Path("/proc/self/fd")
 
 
-def cut_reading(address: LiveAddress) -> Callable[[], None]:
-    """What ends every wait for data from ``address`` in this process, whoever waits: for a stop that is meant for all.
+def cut_reading(targets: Sequence[Target]) -> Callable[[], None]:
+    """What ends every wait for data from ``targets`` in this process, whoever waits: for a stop that is meant for all.
 
-    Writing goes on, so that a goodbye can be said. Where the system does not list open files (elsewhere than on Linux),
-    or the name cannot be looked up, it does nothing, and a wait lasts until its timeout.
+    Writing goes on, so that a goodbye can be said. Where the system does not list open files (elsewhere than on Linux)
+    it does nothing, and a wait lasts until its timeout.
     """
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return lambda: None
-    return partial(_cut, frozenset((target[0], target[1]) for *_, target in found))
+    return partial(_cut, frozenset((target[0], target[1]) for _, target in targets))
 
 
 def _cut(peers: frozenset[tuple[object, object]]) -> None:

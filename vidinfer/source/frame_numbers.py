@@ -6,7 +6,8 @@ FFmpeg keeps to itself; these are in the stream, whatever it came through.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from vidinfer.source.bits import Bits, units
+from vidinfer.source.missing import Missing
 
 __all__ = ["FrameNumbers"]
 
@@ -18,31 +19,8 @@ _SLICE, _KEY_SLICE, _SPS = 1, 5, 7
 _CHROMA_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 
 
-class _Bits:
-    """The bits of a unit of H.264, without the bytes that keep start codes out of it."""
-
-    def __init__(self, data: bytes) -> None:
-        data = data.replace(b"\0\0\3", b"\0\0")
-        self._value = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
-
-    def take(self, count: int) -> int:
-        """Raises ``ValueError`` at the end."""
-        if count > self._left:
-            raise ValueError("cut short")
-        self._left -= count
-        return self._value >> self._left & (1 << count) - 1
-
-    def golomb(self) -> int:
-        """An unsigned number of variable length (9.1)."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-        return (1 << zeros) - 1 + self.take(zeros)
-
-
 class FrameNumbers:
-    """Tells where a reference frame is missing between two packets.
+    """A :class:`~vidinfer.source.missing.Continuity`: tells where a reference frame is missing between two packets.
 
     Streams whose encoder may leave numbers out say so, and are never found to miss any; nor is anything that cannot be
     read. Lost frames that no other refers to are not noticed: they harm nobody.
@@ -57,6 +35,18 @@ class FrameNumbers:
         self._planes = False
         self._reference: int | None = None
         self._look_for_sps(extradata)
+
+    def next(self, packet: bytes, pts: int | None, *, key: bool) -> Missing:  # noqa: ARG002
+        """What is missing for ``packet``; ``key``: it can be decoded without those before."""
+        if key:
+            self.key(packet)
+        elif self.missing_before(packet):
+            return Missing.REFERENCE
+        return Missing.NOTHING
+
+    def forget(self) -> None:
+        """Packets were left out: counting begins with the next keyframe."""
+        self._reference = None
 
     def key(self, packet: bytes) -> None:
         """A packet that can be decoded without those before: counting begins with it."""
@@ -78,9 +68,9 @@ class FrameNumbers:
     def _number(self, packet: bytes) -> tuple[int, bool] | None:
         if not self._bits:
             return None
-        for unit in _units(packet[:_HEAD]):
+        for unit in units(packet[:_HEAD]):
             if unit[0] & 31 in (_SLICE, _KEY_SLICE):
-                bits = _Bits(unit[1:_SLICE_HEAD])
+                bits = Bits(unit[1:_SLICE_HEAD])
                 try:
                     for _ in range(3):  # its first block, its type, its parameters
                         bits.golomb()
@@ -92,26 +82,15 @@ class FrameNumbers:
         return None
 
     def _look_for_sps(self, data: bytes) -> None:
-        for unit in _units(data[:_HEAD]):
+        for unit in units(data[:_HEAD]):
             if unit[0] & 31 == _SPS:
                 try:
-                    self._bits, self._planes = _read_sps(_Bits(unit[1:_SPS_HEAD]))
+                    self._bits, self._planes = _read_sps(Bits(unit[1:_SPS_HEAD]))
                 except ValueError:
                     self._bits = 0
 
 
-def _units(data: bytes) -> Iterator[bytes]:
-    """What lies between start codes; none is empty."""
-    begin = data.find(b"\0\0\1")
-    while begin >= 0:
-        end = data.find(b"\0\0\1", begin + 3)
-        unit = data[begin + 3 : None if end < 0 else end]
-        if unit:
-            yield unit
-        begin = end
-
-
-def _read_sps(bits: _Bits) -> tuple[int, bool]:
+def _read_sps(bits: Bits) -> tuple[int, bool]:
     """Bits of a frame's number (0 where it may have holes), and whether colour planes are coded apart (7.3.2.1.1)."""
     profile = bits.take(8)
     bits.take(16)
@@ -131,7 +110,7 @@ def _read_sps(bits: _Bits) -> tuple[int, bool]:
     return (0 if bits.take(1) or count > 16 else count), planes
 
 
-def _skip_chroma(bits: _Bits) -> bool:
+def _skip_chroma(bits: Bits) -> bool:
     chroma = bits.golomb()
     planes = chroma == 3 and bool(bits.take(1))
     bits.golomb()
@@ -144,7 +123,7 @@ def _skip_chroma(bits: _Bits) -> bool:
     return planes
 
 
-def _skip_scaling(bits: _Bits, size: int) -> None:
+def _skip_scaling(bits: Bits, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:

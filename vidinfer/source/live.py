@@ -43,7 +43,7 @@ def open_live(
         name: as shown in the records.
         clock: stamps the packets, right after they were read.
         interrupt: of this connection alone; ends its opening within two seconds, and later its iterator, from any
-            thread. Only looking up a host's name takes as long as the resolver does.
+            thread. FFmpeg looks a name up once more right after it was found; only that cannot be ended.
         first_index: of the first frame: frames are counted across reconnects.
         transport: of RTSP.
         stall: seconds of silence after which the iterator ends; three intervals of a slower stream, if that is longer.

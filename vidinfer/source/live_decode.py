@@ -19,6 +19,8 @@ from vidinfer.arrival import Shed
 from vidinfer.frame import Gap
 from vidinfer.source.frame_numbers import FrameNumbers
 from vidinfer.source.live_read import Arrived
+from vidinfer.source.missing import Continuity, Missing
+from vidinfer.source.picture_order import PictureOrder
 
 __all__ = ["LiveDecoder", "Shown"]
 
@@ -29,6 +31,8 @@ _SKIP: Mapping[Shed, Literal["DEFAULT", "NONREF", "NONKEY"]] = {
 }
 _WAITING = 64
 """Packets whose frames have not come out; no decoder without frame threads holds back so many."""
+
+_REFERS = "these refer to frames that were lost or damaged"
 
 
 class Shown(NamedTuple):
@@ -60,7 +64,11 @@ class LiveDecoder:
         self._received: OrderedDict[int, float] = OrderedDict()
         self._level = Shed.NOTHING
         self._from_key = True
-        self._numbers = FrameNumbers(self._codec.extradata or b"") if self._codec.name == "h264" else None
+        self._continuity = _continuity_of(self._codec.name, self._codec.extradata or b"")
+        self._missing = Missing.NOTHING
+        """For the packet at hand."""
+        self._begun_by: Literal["start", "shed", "loss"] = "start"
+        """Why what came before the last keyframe is not there."""
         self._hole: Gap | None = None
         """What is left out since something was lost, told with the next keyframe."""
         self.level = Shed.NOTHING
@@ -85,46 +93,65 @@ class LiveDecoder:
             yield from self._told()
         if self._left_out(packet):
             return
-        lost = self._lost(packet)
+        lost = self._lost(packet, arrived)
         if lost:
-            yield self._torn(packet, lost)
-            return
+            yield from self._torn(packet, lost, arrived.received)
+        elif self._missing is Missing.BEFORE_KEYFRAME:
+            yield from self._leading(packet)
+        else:
+            yield from self._decoded(packet, arrived.received)
+
+    def _decoded(self, packet: Packet[VideoStream], received: float) -> Iterator[Shown | Gap]:
         if packet.pts is not None:
-            self._received[packet.pts] = arrived.received
+            self._received[packet.pts] = received
             if len(self._received) > _WAITING:
                 self._received.popitem(last=False)
         try:
             frames = self._codec.decode(packet)
         except av.FFmpegError as error:
             self.refused += 1
-            yield self._torn(
-                packet, f"the decoder refused a packet: {error.strerror or type(error).__name__}"
-            )
+            words = error.strerror or type(error).__name__
+            yield from self._torn(packet, f"the decoder refused a packet: {words}", received)
             return
+        if not packet.is_keyframe:
+            self._begun_by = "loss"
         if not frames:
             self._count_silent()
-        for frame in frames:
-            yield Shown(frame, self._when(frame, arrived.received))
-        if any(frame.is_corrupt for frame in frames):
-            self._tear(frames[0].pts)
+        for i, frame in enumerate(frames):
+            yield Shown(frame, self._when(frame, received))
+            if frame.is_corrupt:  # what comes after it, and what the decoder still holds, may refer to it
+                held = len(frames) - i - 1 + sum(1 for _ in self._drained(received))
+                self._tear(frame.pts, held)
+                return
 
-    def _lost(self, packet: Packet[VideoStream]) -> str:
+    def _lost(self, packet: Packet[VideoStream], arrived: Arrived) -> str:
         """Whether ``packet`` is damaged, or what it refers to is missing; in words."""
-        if self._numbers is not None:
-            if packet.is_keyframe:
-                self._numbers.key(bytes(packet))
-            elif self._numbers.missing_before(bytes(packet)):
-                return "frames were lost on the way"
-        return "damaged on the way" if packet.is_corrupt else ""
+        self._missing = Missing.NOTHING
+        if packet.is_corrupt or not arrived.whole:
+            return "damaged on the way"
+        if self._continuity is not None:
+            self._missing = self._continuity.next(bytes(packet), packet.pts, key=packet.is_keyframe)
+        return "frames were lost on the way" if self._missing is Missing.REFERENCE else ""
 
-    def _torn(self, packet: Packet[VideoStream], reason: str) -> Gap:
+    def _leading(self, packet: Packet[VideoStream]) -> Iterator[Gap]:
+        """A frame that is shown before the last keyframe and refers to what is missing; no later one refers to it."""
+        if self._begun_by == "start":
+            self.before_key += 1
+        elif self._begun_by == "shed":
+            self.shed[Shed.NON_KEY] += 1
+        else:
+            yield Gap(packet.pts, packet.pts, self._time_base, 1, _REFERS)
+
+    def _torn(self, packet: Packet[VideoStream], reason: str, now: float) -> Iterator[Shown | Gap]:
+        """What the decoder holds was complete before, and its memory is no good for what comes."""
+        yield from self._drained(now)
         self._tear(packet.pts)
-        return Gap(packet.pts, packet.pts, self._time_base, 1, reason)
+        yield Gap(packet.pts, packet.pts, self._time_base, 1, reason)
 
-    def _tear(self, pts: int | None) -> None:
+    def _tear(self, pts: int | None, packets: int = 0) -> None:
         """Nothing is worth showing until the next keyframe, where there is any other frame."""
-        self._from_key = True
-        self._hole = Gap(pts, pts, self._time_base, 0, "these refer to frames that were lost or damaged")
+        self._from_key, self._begun_by = True, "loss"
+        self._hole = Gap(pts, pts, self._time_base, packets, _REFERS)
 
     def _told(self) -> Iterator[Gap]:
         hole, self._hole = self._hole, None
@@ -133,22 +160,29 @@ class LiveDecoder:
 
     def _rest(self, now: float) -> Iterator[Shown | Gap]:
         """What the decoder still holds, and what was lost."""
+        yield from self._drained(now)
+        yield from self._told()
+        self._from_key, self._begun_by = True, "start"
+
+    def _drained(self, now: float) -> Iterator[Shown]:
+        """What the decoder still holds; it begins anew after that."""
         with suppress(av.FFmpegError, EOFError):
             for frame in self._codec.decode(None):
                 yield Shown(frame, self._when(frame, now))
-        yield from self._told()
         self._codec.flush_buffers()
         self._received.clear()
-        self._from_key = True
 
     def _left_out(self, packet: Packet[VideoStream]) -> bool:
         level = self.level
         if level is not self._level:
             # What was left out last is missing until the next keyframe, whatever is wanted now.
-            self._from_key = self._from_key or self._level is Shed.NON_KEY
+            if self._level is Shed.NON_KEY and not self._from_key:
+                self._from_key, self._begun_by = True, "shed"
             self._codec.skip_frame = _SKIP[level]
             self._level = level
         if packet.is_keyframe:
+            if self._from_key and self._continuity is not None:
+                self._continuity.forget()
             self._from_key = False
             self.begun = True
             return False
@@ -176,3 +210,10 @@ class LiveDecoder:
         if frame.pts is None:
             return latest
         return self._received.pop(frame.pts, latest)
+
+
+def _continuity_of(codec: str, extradata: bytes) -> Continuity | None:
+    """Only start codes are understood, as RTSP and MPEG-TS have them; files, which begin with a 1, lose nothing."""
+    if codec == "h264":
+        return FrameNumbers(extradata)
+    return PictureOrder(extradata) if codec == "hevc" and extradata[:1] != b"\1" else None

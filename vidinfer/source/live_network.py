@@ -21,8 +21,10 @@ from vidinfer.source.cut import cut_reading
 from vidinfer.source.live_address import LiveAddress
 from vidinfer.source.live_read import SLICE, LiveReader
 from vidinfer.source.live_stream import Opened
+from vidinfer.source.lookup import look_up
 from vidinfer.source.patience import Patience
 from vidinfer.source.refusal import refusal
+from vidinfer.source.rtp_losses import RtpLosses
 from vidinfer.source.rtsp_knock import knock
 from vidinfer.source.v4l2 import CameraReader, check_camera, device_number
 
@@ -83,16 +85,24 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
         "probesize": "32",
         "tls_verify": str(int(wishes.verify)),
     }
+    if wishes.transport == "tcp":
+        options["reorder_queue_size"] = "2"
     if wishes.transport == "udp":
-        options |= {"buffer_size": str(_UDP_BUFFER), "probesize": "500000", "analyzeduration": "1000000"}
-    with ExitStack() as cut:
-        cut.enter_context(wishes.interrupt.ended_by(cut_reading(where)))
-        container = open_container_live(where, where.url, wishes, options)
+        options |= {"buffer_size": str(_UDP_BUFFER)}
+    # FFmpeg looks the name up once more, right after this; a number would be another stream to some servers.
+    targets = look_up(where, wishes.interrupt)
+    with ExitStack() as connection, ExitStack() as cut:
+        losses = connection.enter_context(RtpLosses())
+        cut.enter_context(wishes.interrupt.ended_by(cut_reading(targets)))
+        with losses.heard():
+            container = open_container_live(where, where.url, wishes, options)
         stream = video_of(container, where)
-        reader = _reader(container, stream, wishes, resumable=True)
+        reader = _reader(container, stream, wishes, resumable=True, losses=losses)
         details: dict[str, object] = {"transport": wishes.transport}
         capture = SenderTimes(container, stream)
-        return _opened(where, container, stream, reader, capture, wishes, details, cut.pop_all())
+        opened = _opened(where, container, stream, reader, capture, wishes, details, cut.pop_all())
+        opened.connection = connection.pop_all()
+        return opened
 
 
 def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
@@ -100,8 +110,9 @@ def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
     # Not ``timeout``: to FFmpeg's RTMP that means to listen.
     options = {**PROBING, "rw_timeout": _microseconds(wishes.wait), "rtmp_live": "live", "rtmp_buffer": "100"}
     options |= {"analyzeduration": "1000000"}
+    targets = look_up(where, wishes.interrupt)
     with ExitStack() as cut:
-        cut.enter_context(wishes.interrupt.ended_by(cut_reading(where)))
+        cut.enter_context(wishes.interrupt.ended_by(cut_reading(targets)))
         container = open_container_live(where, where.url, wishes, options)
         stream = video_of(container, where)
         reader = _reader(container, stream, wishes)
@@ -117,6 +128,8 @@ def open_udp(where: LiveAddress, wishes: Wishes) -> Opened:
         "overrun_nonfatal": "1",
     }
     options |= {"probesize": "1000000", "analyzeduration": "2000000"}
+    if where.host:
+        look_up(where, wishes.interrupt)
     container = open_container_live(where, where.url, wishes, options, format="mpegts")
     stream = video_of(container, where)
     return _opened(where, container, stream, _reader(container, stream, wishes), Unknown(), wishes, {})
@@ -195,11 +208,22 @@ def _microseconds(seconds: float) -> str:
 
 
 def _reader(
-    container: InputContainer, stream: VideoStream, wishes: Wishes, *, resumable: bool = False
+    container: InputContainer,
+    stream: VideoStream,
+    wishes: Wishes,
+    *,
+    resumable: bool = False,
+    losses: RtpLosses | None = None,
 ) -> LiveReader:
-    patience, wait = wishes.new_patience(), wishes.wait
     return LiveReader(
-        container, stream, wishes.clock, wishes.interrupt, patience, wait=wait, resumable=resumable
+        container,
+        stream,
+        wishes.clock,
+        wishes.interrupt,
+        wishes.new_patience(),
+        wait=wishes.wait,
+        resumable=resumable,
+        losses=losses,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from typing import NamedTuple, Protocol
 
 import av
@@ -16,6 +17,7 @@ from vidinfer.clock import Clock
 from vidinfer.errors import SourceError
 from vidinfer.interrupt import Interrupt
 from vidinfer.source.patience import Patience
+from vidinfer.source.rtp_losses import RtpLosses
 
 __all__ = ["SLICE", "Arrived", "LiveReader", "Reader"]
 
@@ -32,6 +34,8 @@ class Arrived(NamedTuple):
     """``None``: nothing that comes later continues what came so far."""
     received: float
     """Monotonic seconds."""
+    whole: bool = True
+    """``False``: a part of it may have been lost on the way."""
 
 
 class Reader(Protocol):
@@ -70,8 +74,15 @@ class LiveReader:
         *,
         wait: float | None = None,
         resumable: bool = False,
+        losses: RtpLosses | None = None,
     ) -> None:
-        """``wait``: seconds after which FFmpeg gives up a read; ``None``: what it reads from keeps the time itself."""
+        """Over an open container.
+
+        Args:
+            wait: seconds after which FFmpeg gives up a read; ``None``: what it reads from keeps the time itself.
+            resumable: FFmpeg can be asked again after that.
+            losses: of the connection; what was lost while opening included. ``None``: nobody knows.
+        """
         self._container = container
         self._stream = stream
         self._clock = clock
@@ -79,6 +90,9 @@ class LiveReader:
         self._patience = patience
         self._wait = wait
         self._resumable = resumable
+        self._losses = losses
+        self._torn = False
+        """The next packet had begun when something was lost."""
         self.ended = ""
         self._waits: deque[tuple[float, float]] = deque(maxlen=64)
 
@@ -112,19 +126,28 @@ class LiveReader:
                 quiet = self._wait if self._wait is not None and waited >= self._wait else 0.0
                 self._patience.arrived(now - quiet)
                 self._waits.append((now, waited))
-                yield Arrived(packet, now - quiet)
+                yield Arrived(packet, now - quiet, self._whole())
                 if self._interrupt.is_set:
                     self.ended = "interrupted"
                 elif quiet and quiet + _OVER >= self._patience.limit:
                     self._stalled(quiet)
 
+    def _whole(self) -> bool:
+        """Of the packet just read. It was given out at the beginning of the next one: either may have the hole."""
+        if self._losses is None:
+            return True
+        whole = not (self._losses.lost or self._torn)
+        self._torn, self._losses.lost = self._losses.lost, False
+        return whole
+
     def _next(
         self, packets: Iterator[Packet[VideoStream]]
     ) -> tuple[Packet[VideoStream] | None, Exception | None]:
         try:
-            for packet in packets:
-                if packet.size:
-                    return packet, None
+            with self._losses.heard() if self._losses is not None else nullcontext():
+                for packet in packets:
+                    if packet.size:
+                        return packet, None
         except (av.FFmpegError, OSError, EOFError) as error:
             return None, error
         return None, None

@@ -13,6 +13,7 @@ from pathlib import Path
 from vidinfer.errors import SourceUnreachable
 from vidinfer.interrupt import Interrupt
 from vidinfer.source.live_address import Kind, LiveAddress
+from vidinfer.source.lookup import look_up
 
 __all__ = ["answers", "connected", "tls_context"]
 
@@ -23,18 +24,16 @@ def connected(
 ) -> Iterator[socket.socket]:
     """A connection to ``address``, with TLS where it says so; closed at the end of the block.
 
-    Only looking a name up cannot be interrupted: it ends when the resolver gives up.
-
     Args:
-        interrupt: ends every wait on this connection at once.
-        timeout: seconds for each wait; change it with ``settimeout``.
+        interrupt: ends every wait on this connection at once, and the look-up of its name.
+        timeout: seconds for each wait; change it with ``settimeout``. A name server is given five at most.
         verify: the certificate of the other end must be good.
 
     Raises:
         SourceUnreachable: nobody there, or nobody who can be talked to.
     """
     last: Exception | None = None
-    for family, target in _targets(address):
+    for family, target in look_up(address, interrupt, timeout):
         raw = socket.socket(family, socket.SOCK_STREAM)
         with raw, raw.dup() as twin, interrupt.ended_by(partial(_cut, twin)):
             raw.settimeout(timeout)
@@ -76,14 +75,6 @@ def tls_context(*, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _targets(address: LiveAddress) -> list[tuple[int, tuple[object, ...]]]:
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise SourceUnreachable(f"{address.shown}: no such host; check the name and the network") from None
-    return [(family, target) for family, _, _, _, target in found]
 
 
 def _secured(raw: socket.socket, address: LiveAddress, verify: bool) -> ssl.SSLSocket:
