@@ -28,6 +28,7 @@ LAYERS = [
     {"build", "describe"},
     {"ondemand"},
     {"run", "run_live", "tune"},
+    {"label_live"},
     {"api"},
     {"cli"},
 ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidinfer.arrival import Arrival, TimeSource
 from vidinfer.detections import Classes, Results, Segments
 from vidinfer.frame import Gap, Picture
 from vidinfer.record import Entry, LabelledBatch, Outcome, Span
 
-__all__ = ["FrameClasses", "FrameObjects", "FrameSegments", "LabelledFrame", "labelled_frame"]
+__all__ = ["FrameBatch", "FrameClasses", "FrameObjects", "FrameSegments", "LabelledFrame", "labelled_frame"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,21 @@ class FrameSegments:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """The batch in which a live frame was labelled."""
+
+    size: int
+    """Frames."""
+    closed_by: str
+    """Why it was not kept open any longer."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledFrame:
-    """One frame with what the model found: one of ``objects`` to ``flow`` is set, by the model's task."""
+    """One frame with what the model found: one of ``objects`` to ``flow`` is set, by the model's task.
+
+    ``epoch`` to ``batch`` are of live streams, and ``None`` with files.
+    """
 
     index: int
     """Displayed frames, counted from 0."""
@@ -74,11 +90,12 @@ class LabelledFrame:
     time: float | None
     """``pts`` in seconds."""
     outcome: Outcome
-    """``labelled``; or ``corrupt`` or ``failed``, and then nothing was found."""
+    """``labelled``; or ``corrupt``, ``failed``, or of a live stream ``dropped``, and then nothing was found."""
     reason: str | None
     objects: FrameObjects | None
     classes: FrameClasses | None
-    picture: Picture
+    picture: Picture | None
+    """``None`` of a live frame that was dropped or is damaged."""
     segments: FrameSegments | None = None
     clip: FrameClasses | None = None
     """Of video classifiers, on the frame that closes a clip: the best classes of the frames in ``span``."""
@@ -86,17 +103,41 @@ class LabelledFrame:
     """``(h, w, 2)`` at the model's resolution: x and y, in pixels of the displayed picture, from the frame before."""
     span: Span | None = None
     """With ``clip`` and ``flow``: which frames were looked at together."""
+    source: str = ""
+    """As in the records: the file's name, or the name of the stream."""
+    epoch: int | None = None
+    """Connections of the stream, counted from 1: across two of them ``pts`` have no common time line."""
+    received: float | None = None
+    """When the frame arrived: Unix seconds, right after its packet was read."""
+    captured: float | None = None
+    """When the camera took it: Unix seconds on the camera's clock; ``None`` where it does not say."""
+    time_source: TimeSource | None = None
+    """Where ``captured`` comes from."""
+    latency_ms: Mapping[str, float] | None = None
+    """Milliseconds by stage, as far as the frame came: ``decode``, ``queue``, ``batch_wait``, ``inference``;
+    ``hand_over``: from its results to the moment it was handed to you; ``total``: from its arrival to that moment."""
+    batch: FrameBatch | None = None
 
     def image(self) -> NDArray[np.uint8]:
-        """``(height, width, 3)`` uint8 RGB as displayed; converted on each call."""
+        """``(height, width, 3)`` uint8 RGB as displayed; converted on each call.
+
+        Raises:
+            ValueError: there is no picture any more, see ``picture``.
+        """
+        if self.picture is None:
+            raise ValueError(
+                f"frame {self.index} of {self.source} is {self.outcome.value} and has no picture any more; "
+                "look at frame.outcome or frame.picture first"
+            )
         return self.picture.rgb()
 
 
-def labelled_frame(batch: LabelledBatch, entry: Entry) -> LabelledFrame:
-    """One entry of ``batch``, which is of a frame."""
-    at = entry.at
+def labelled_frame(
+    batch: LabelledBatch, entry: Entry, source: str, now: float | None = None
+) -> LabelledFrame:
+    """One entry of ``batch`` of ``source``, and no gap; ``now``: on the clock of its arrival, if it has one."""
+    at, arrival = entry.at, entry.arrival
     assert not isinstance(at, Gap)
-    assert entry.picture is not None
     found = batch.results.rows(entry.row, entry.row + 1) if entry.row >= 0 else None
     return LabelledFrame(
         at.index,
@@ -112,7 +153,19 @@ def labelled_frame(batch: LabelledBatch, entry: Entry) -> LabelledFrame:
         None if found is None else _top(found.clips, found.categories),
         None if found is None or found.flow is None else found.flow.fields[0],
         entry.span,
+        source,
+        *(() if arrival is None or now is None else _live(arrival, now)),
     )
+
+
+def _live(at: Arrival, now: float) -> tuple[Any, ...]:
+    """``epoch`` to ``batch``."""
+    seconds = at.seconds()
+    if at.labelled is not None:
+        seconds |= {"hand_over": now - at.labelled, "total": now - at.received}
+    latency = {stage: 1000 * value for stage, value in seconds.items()}
+    batch = FrameBatch(at.batch_size, at.closed_by) if at.batch_size else None
+    return at.epoch, at.wall, at.captured, at.time_source, latency, batch
 
 
 def _objects(found: Results) -> FrameObjects | None:
