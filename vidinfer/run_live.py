@@ -20,10 +20,11 @@ from vidinfer.errors import UsageError
 from vidinfer.frame import SourceInfo
 from vidinfer.interrupt import Interrupt
 from vidinfer.live.board import Board, Shown
+from vidinfer.live.budget import Budget
 from vidinfer.live.build import FileOutputs
 from vidinfer.live.camera import Camera, Wanted
 from vidinfer.live.connection import Connection, HostGate
-from vidinfer.live.lobby import Lobby
+from vidinfer.live.lobby import Lobby, Shape
 from vidinfer.live.outputs import Output, Outputs
 from vidinfer.live.pipeline import LivePipeline, Outward, Stream
 from vidinfer.live.readiness import Readiness
@@ -134,8 +135,13 @@ class LiveRun:
     streams: list[_Made] = field(default_factory=list)
     board: Board | None = None
     """What it knows of itself, once it has begun."""
+    budget: Budget = field(init=False)
     began: float = 0.0
     started: str = ""
+
+    def __post_init__(self) -> None:
+        slo = self.config.latency_slo
+        self.budget = Budget(None if slo is None else slo / 1000)
 
     def run(self) -> RunReport:
         """Until every stream has ended, or a stop.
@@ -166,7 +172,12 @@ class LiveRun:
         if self.config.preview is not None:
             feed = PictureFeed(len(names), DrawingAnnotator, self.clock)
         self._make_streams(names, lobby, feed)
-        readiness = Readiness(self.model, self.clock, settings.max_batch_size, lobby.learn)
+
+        def learnt(shape: Shape, took: list[tuple[int, float]]) -> None:
+            lobby.learn(shape, took)
+            self.budget.measured(took, self.model.info.device)
+
+        readiness = Readiness(self.model, self.clock, settings.max_batch_size, learnt)
         pipeline = LivePipeline(
             [
                 Stream(one.camera, _outward(i, one.outlets, feed), one.tally)
@@ -187,6 +198,7 @@ class LiveRun:
             settings.latency_slo,
             lobby.line,
             resident_bytes,
+            lambda: self.budget.warnings,
         )
         self._run(pipeline, self.board, feed)
         return self._report(pipeline.batches)
@@ -319,9 +331,8 @@ class LiveRun:
             "over_slo": one.tally.over_slo,
             "sinks": [{"name": outlet.status().name, **outlet.facts()} for outlet in one.outlets],
         }
-        report = SourceReport(
-            one.name, status, error, ledger, seconds, warnings=_losses(one), details=details
-        )
+        warnings = (*self.budget.warnings, *_losses(one))
+        report = SourceReport(one.name, status, error, ledger, seconds, warnings=warnings, details=details)
         return self.outputs.report(report)
 
 
