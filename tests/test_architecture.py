@@ -16,7 +16,7 @@ STAGES = ("source", "model", "annotate", "sink")
 LAYERS = [
     {
         *("address", "errors", "clock", "frame", "detections", "arrival", "record"),
-        *("stats", "stages", "latency", "memory", "status"),
+        *("stats", "stages", "latency", "memory", "status", "labelled"),
     },
     {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows"},
     {"service", "tuned", "scheduling"},
@@ -28,6 +28,7 @@ LAYERS = [
     {"build", "describe"},
     {"ondemand"},
     {"run", "run_live", "tune"},
+    {"label_live"},
     {"api"},
     {"cli"},
 ]

@@ -4,124 +4,128 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vidinfer.detections import Classes, Results, Segments
 from vidinfer.errors import UsageError
-from vidinfer.frame import Gap, Picture, SourceInfo
-from vidinfer.record import Entry, LabelledBatch, Outcome, Span
+from vidinfer.frame import Gap, SourceInfo
+from vidinfer.labelled import (
+    FrameBatch,
+    FrameClasses,
+    FrameObjects,
+    FrameSegments,
+    LabelledFrame,
+    labelled_frame,
+)
 
 if TYPE_CHECKING:
+    from vidinfer.config import RunConfig
     from vidinfer.pipeline import Pipeline
     from vidinfer.stats import LedgerSnapshot
+    from vidinfer.status import LiveStatus
 
-__all__ = ["FrameClasses", "FrameObjects", "FrameSegments", "LabelledFrame", "LabelledFrames", "label"]
-
-
-@dataclass(frozen=True, slots=True)
-class FrameObjects:
-    """The objects of one frame, best first; arrays are views into the batch."""
-
-    boxes: NDArray[np.float32]
-    """``(n, 4)``: x1, y1, x2, y2 in pixels of the displayed picture."""
-    scores: NDArray[np.float32]
-    """``(n,)`` in [0, 1]."""
-    label_ids: NDArray[np.int64]
-    """``(n,)``: indices into the model's categories."""
-    labels: tuple[str, ...]
-    """``n`` names."""
-    masks: NDArray[np.float32] | None = None
-    """``(n, h, w)`` in [0, 1] over each box, from models that have them."""
-    keypoints: NDArray[np.float32] | None = None
-    """``(n, k, 3)``: x, y, score, from models that have them."""
-
-    def __len__(self) -> int:
-        return len(self.scores)
+__all__ = [
+    "FrameBatch",
+    "FrameClasses",
+    "FrameObjects",
+    "FrameSegments",
+    "LabelledFrame",
+    "LabelledFrames",
+    "LiveOptions",
+    "label",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class FrameClasses:
-    """The best classes of one frame, best first."""
+class Labelling(Protocol):
+    """What is read: a file or live streams. It begins with the first frame that is asked for."""
 
-    scores: NDArray[np.float32]
-    """``(k,)`` probabilities."""
-    label_ids: NDArray[np.int64]
-    """``(k,)``: indices into the model's categories."""
-    labels: tuple[str, ...]
-    """``k`` names."""
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-
-@dataclass(frozen=True, slots=True)
-class FrameSegments:
-    """What each pixel of one frame belongs to."""
-
-    class_map: NDArray[np.uint8]
-    """``(h, w)`` at the model's resolution, stretched over the picture; 255: not among the classes asked for."""
-    categories: tuple[str, ...]
-    """Names by label."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledFrame:
-    """One frame with what the model found: one of ``objects`` to ``flow`` is set, by the model's task."""
-
-    index: int
-    """Displayed frames, counted from 0."""
-    pts: int | None
-    """The container's own timestamp, in units of ``time_base``."""
-    time_base: Fraction
-    """Seconds per unit."""
-    time: float | None
-    """``pts`` in seconds."""
-    outcome: Outcome
-    """``labelled``; or ``corrupt`` or ``failed``, and then nothing was found."""
-    reason: str | None
-    objects: FrameObjects | None
-    classes: FrameClasses | None
-    picture: Picture
-    segments: FrameSegments | None = None
-    clip: FrameClasses | None = None
-    """Of video classifiers, on the frame that closes a clip: the best classes of the frames in ``span``."""
-    flow: NDArray[np.float32] | None = None
-    """``(h, w, 2)`` at the model's resolution: x and y, in pixels of the displayed picture, from the frame before."""
-    span: Span | None = None
-    """With ``clip`` and ``flow``: which frames were looked at together."""
-
-    def image(self) -> NDArray[np.uint8]:
-        """``(height, width, 3)`` uint8 RGB as displayed; converted on each call."""
-        return self.picture.rgb()
-
-
-class LabelledFrames(Iterator[LabelledFrame]):
-    """The frames of one source, labelled while you read.
-
-    Closing it (or leaving its ``with`` block, or dropping the last reference) stops every thread.
-
-    Thread rule: one thread.
-    """
-
-    def __init__(self, pipeline: Pipeline, info: SourceInfo, stack: ExitStack) -> None:
-        self._pipeline = pipeline
-        self._stack = stack
-        # A function, not a method: a generator that held self would keep it alive after the last reference.
-        self._frames = _read(pipeline, stack)
-        self.info = info
-        """What is known of the source."""
+    @property
+    def info(self) -> SourceInfo | None:
+        """Of a file."""
+        ...
 
     @property
     def ledger(self) -> LedgerSnapshot:
-        """What became of the frames so far."""
-        return self._pipeline.ledger.snapshot()
+        """So far."""
+        ...
+
+    @property
+    def left_out(self) -> int:
+        """Frames that the reader was too slow for."""
+        ...
+
+    @property
+    def preview(self) -> str | None:
+        """Address of the page."""
+        ...
+
+    def frames(self) -> Generator[LabelledFrame, None, None]:
+        """Closed early or read to the end, it leaves no thread behind."""
+        ...
+
+    def status(self) -> LiveStatus | None:
+        """How live streams stand."""
+        ...
+
+    def stop(self) -> None:
+        """End soon. Idempotent; any thread."""
+        ...
+
+    def close(self) -> None:
+        """After ``frames``, or instead of it. Idempotent."""
+        ...
+
+
+class LabelledFrames(Iterator[LabelledFrame]):
+    """The frames of a file, or of live streams, labelled while you read.
+
+    Closing it (or leaving its ``with`` block, or dropping the last reference) stops every thread.
+
+    A file waits for you. Live streams do not: where you are slower than they are, the frames that have waited longest
+    are left out, of whatever stream, as soon as more than 16 with pictures wait for each stream (or 256 MiB of them).
+    ``left_out`` counts them, and ``index`` has holes.
+
+    Thread rule: one thread; ``stop`` and the properties from any.
+    """
+
+    def __init__(self, labelling: Labelling) -> None:
+        self._labelling = labelling
+        # Not a method of ours: a generator that held self would keep it alive after the last reference.
+        self._frames = labelling.frames()
+
+    @property
+    def info(self) -> SourceInfo | None:
+        """What is known of the file; ``None`` of live streams, for which see ``status``."""
+        return self._labelling.info
+
+    @property
+    def ledger(self) -> LedgerSnapshot:
+        """What became of the frames so far; of all streams together. A frame that you were too slow for was labelled
+        all the same: those are counted in ``left_out``.
+        """
+        return self._labelling.ledger
+
+    @property
+    def left_out(self) -> int:
+        """Frames of live streams that you were too slow for; which streams', ``status`` says (``outlets``)."""
+        return self._labelling.left_out
+
+    @property
+    def preview(self) -> str | None:
+        """Address of the page of a live run, once it is served."""
+        return self._labelling.preview
+
+    def status(self) -> LiveStatus | None:
+        """How a live run stands: every stream's connection, ledger and latencies; ``None`` for files, and before the
+        first frame was asked for.
+        """
+        return self._labelling.status()
+
+    def stop(self) -> None:
+        """End soon: what is decoded is labelled and may still be read. Idempotent; any thread, and signal handlers."""
+        self._labelling.stop()
 
     def __iter__(self) -> LabelledFrames:
         return self
@@ -138,21 +142,68 @@ class LabelledFrames(Iterator[LabelledFrame]):
         self.close()
 
     def close(self) -> None:
-        """Stop both threads, join them, free model and decoder. Idempotent."""
+        """Stop every thread and join it (within two seconds, and a batch of the model), free model and decoders.
+
+        Idempotent.
+        """
         self._frames.close()
+        self._labelling.close()
+
+
+class _FileLabelling:
+    """One file, in two threads."""
+
+    left_out = 0
+    """It waits for its reader."""
+    preview = None
+
+    def __init__(self, pipeline: Pipeline, info: SourceInfo, stack: ExitStack) -> None:
+        """``stack`` holds model and decoder."""
+        self._pipeline, self._stack = pipeline, stack
+        self.info = info
+
+    @property
+    def ledger(self) -> LedgerSnapshot:
+        return self._pipeline.ledger.snapshot()
+
+    def frames(self) -> Generator[LabelledFrame, None, None]:
+        name = self.info.name
+        with self._stack, self._pipeline.batches() as batches:
+            for batch in batches:
+                for entry in batch.entries:
+                    if not isinstance(entry.at, Gap):
+                        yield labelled_frame(batch, entry, name)
+
+    def status(self) -> None:
+        """Of live streams only."""
+
+    def stop(self) -> None:
+        self._pipeline.stop()
+
+    def close(self) -> None:
         self._stack.close()
 
 
-def _read(pipeline: Pipeline, stack: ExitStack) -> Generator[LabelledFrame, None, None]:
-    with stack, pipeline.batches() as batches:
-        for batch in batches:
-            for entry in batch.entries:
-                if not isinstance(entry.at, Gap):
-                    yield _labelled(batch, entry)
+class LiveOptions(TypedDict, total=False):
+    """How live streams are labelled; as on the command line."""
+
+    max_queue_delay: float
+    """Longest that a frame waits for company, in milliseconds; 10, and 0 for one stream."""
+    latency_slo: float
+    """Budget from a frame's arrival to its label, in milliseconds; none."""
+    policy: Literal["latency", "throughput", "fixed"]
+    transport: Literal["tcp", "udp"]
+    """Of RTSP; ``tcp``."""
+    loop: bool
+    """Files begin anew at their end."""
+    preview: str
+    """``HOST:PORT`` of a page to look at while you read; ``LabelledFrames.preview`` is its address."""
+    preview_token: str
+    """What the page asks for; made up where it is needed."""
 
 
 def label(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     *,
     model: str = "ssdlite320_mobilenet_v3_large",
     weights: str = "DEFAULT",
@@ -166,6 +217,7 @@ def label(
     precision: str = "auto",
     allow_inexact: bool = False,
     decode: Literal["exact", "fast", "nvdec"] = "exact",
+    mode: Literal["auto", "offline", "live"] = "auto",
     max_batch_size: int | None = None,
     every: int = 1,
     fps: float | Fraction | None = None,
@@ -173,47 +225,70 @@ def label(
     start: float | Fraction | None = None,
     end: float | Fraction | None = None,
     max_frames: int | None = None,
+    duration: float | Fraction | None = None,
     clip_stride: float | Fraction | None = None,
+    **live: Unpack[LiveOptions],
 ) -> LabelledFrames:
-    """Label the frames of one file.
+    """Label the frames of one file, or of live streams, as the command line does; nothing is written.
 
-    Decoding and inference run in two threads while you read, as on the command line.
+    Threads begin with the first frame that is asked for. A live run ends with its streams, after ``max_frames`` (of
+    each) or ``duration``, or when you stop reading; streams that are lost are connected again.
 
     Args:
-        source: a media file.
+        source: a media file; or streams and cameras: ``"rtsp://…"``, ``"camera:0"``, ``"NAME=ADDRESS"``, or several.
         model, weights: a torchvision builder name, ``demo``, ``package.module:factory`` or ``FILE.pt2``; of a
             builder, a weights name, a local file, or ``none``.
         labels_file, task: class names of a network trained further; what a model of your own is for.
         score_threshold: detections below are not reported, in [0, 1].
         top_k, classes: classes per frame, for classification; report only these names.
         device, backend, precision, allow_inexact, decode: as on the command line; ``auto`` is exact.
+        mode: ``live`` plays files at their own pace, also several, beside streams.
         max_batch_size: frames per batch; chosen when ``None``.
         every, fps, keyframes: sampling; ``fps`` by the source's own time.
-        start, end, max_frames: seconds on the source's own time line, half-open; most labelled frames.
+        start, end: seconds on a file's own time line, half-open.
+        max_frames, duration: most labelled frames of each source; seconds.
         clip_stride: of video classifiers: seconds from clip to clip; a clip's length when ``None``.
+        live: see ``LiveOptions``.
 
     Raises:
-        UsageError, SourceError, ModelUnavailable: at once.
+        UsageError, SourceError, ModelUnavailable: at once; but a ``preview`` port that is taken, and streams of which
+            not one was ever there, while reading.
         ModelError: while reading, when the model fails for good.
     """
     given = dict(locals())
-    return _open(**_typed(given))
+    given |= _known(given.pop("live"))
+    return LabelledFrames(_open(**_typed(given)))
 
 
-def _open(source: str | Path, **options: Any) -> LabelledFrames:
+def _open(source: str | Path | Sequence[str | Path], **options: Any) -> Labelling:
+    from vidinfer.config import RunConfig
+
+    sources = (source,) if isinstance(source, (str, Path)) else tuple(source)
+    config = RunConfig(sources=tuple(map(str, sources)), **options)
+    if not sources:
+        raise UsageError("nothing to label: give a file, or streams")
+    if config.live:
+        from vidinfer.label_live import open_live_labelling
+
+        return open_live_labelling(config)
+    return _open_file(config)
+
+
+def _open_file(config: RunConfig) -> Labelling:
     from vidinfer import build  # loads torch and FFmpeg, which importing vidinfer must not
     from vidinfer.clock import MonotonicClock
-    from vidinfer.config import RunConfig
     from vidinfer.plan import thread_plan
     from vidinfer.source import expand_sources, open_source
 
-    config = RunConfig(sources=(str(source),), **options)
+    config.require_offline()
     found = expand_sources(config.sources)
     if found.errors:
         raise found.errors[0][1]
     if len(found.files) != 1:
+        given = ", ".join(map(repr, config.sources))
         raise UsageError(
-            f"label takes one file, but {str(source)!r} names {len(found.files)}; call it for each"
+            f"label takes one file, but {given} names {len(found.files)}; call it for each, or give "
+            "mode='live' to play them together at their own pace"
         )
     file = found.files[0]
     plan, fast = thread_plan(), config.decode == "fast"
@@ -229,12 +304,12 @@ def _open(source: str | Path, **options: Any) -> LabelledFrames:
             stack.callback(opened.close)
         build.settle(loaded, opened, config, keep_pictures=True)
         pipeline = build.make_pipeline(opened, loaded, config, keep_pictures=True, clock=MonotonicClock())
-        return LabelledFrames(pipeline, opened.info, stack.pop_all())
+        return _FileLabelling(pipeline, opened.info, stack.pop_all())
 
 
 def _typed(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``label`` in the types of ``RunConfig``."""
-    for name in ("fps", "start", "end", "clip_stride"):
+    for name in ("fps", "start", "end", "duration", "clip_stride"):
         given[name] = _exact(given[name])
     if given["classes"] is not None:
         given["classes"] = tuple(given["classes"])
@@ -243,48 +318,14 @@ def _typed(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
+def _known(live: dict[str, Any]) -> dict[str, Any]:
+    """Python's own words for a mistyped name, and no other option of the command line by this way."""
+    for name in live:
+        if name not in LiveOptions.__annotations__:
+            raise TypeError(f"label() got an unexpected keyword argument {name!r}")
+    return live
+
+
 def _exact(number: float | Fraction | None) -> Fraction | None:
     """``0.1`` means a tenth, not the double next to it."""
     return None if number is None else Fraction(str(number))
-
-
-def _labelled(batch: LabelledBatch, entry: Entry) -> LabelledFrame:
-    at = entry.at
-    assert not isinstance(at, Gap)
-    assert entry.picture is not None
-    found = batch.results.rows(entry.row, entry.row + 1) if entry.row >= 0 else None
-    return LabelledFrame(
-        at.index,
-        at.pts,
-        at.time_base,
-        at.time,
-        entry.outcome,
-        entry.reason,
-        None if found is None else _objects(found),
-        None if found is None else _top(found.classes, found.categories),
-        entry.picture,
-        None if found is None or found.segments is None else _segments(found.segments, found.categories),
-        None if found is None else _top(found.clips, found.categories),
-        None if found is None or found.flow is None else found.flow.fields[0],
-        entry.span,
-    )
-
-
-def _objects(found: Results) -> FrameObjects | None:
-    if (objects := found.objects) is None:
-        return None
-    names = tuple(found.categories[i] for i in objects.labels.tolist())
-    return FrameObjects(
-        objects.boxes, objects.scores, objects.labels, names, objects.masks, objects.keypoints
-    )
-
-
-def _top(classes: Classes | None, categories: tuple[str, ...]) -> FrameClasses | None:
-    if classes is None:
-        return None
-    labels = classes.labels[0]
-    return FrameClasses(classes.scores[0], labels, tuple(categories[i] for i in labels.tolist()))
-
-
-def _segments(segments: Segments, categories: tuple[str, ...]) -> FrameSegments:
-    return FrameSegments(segments.class_maps[0], categories)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Literal, cast
 
 from vidinfer.address import host_of, is_live, named, shown, stream_names
@@ -17,15 +16,16 @@ from vidinfer.build import check_outputs, open_model, sampling_of
 from vidinfer.clock import Clock, MonotonicClock, unix_now, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, versions
-from vidinfer.errors import UsageError, VidinferError
+from vidinfer.errors import UsageError
 from vidinfer.frame import SourceInfo
 from vidinfer.interrupt import Interrupt
 from vidinfer.live.board import Board, Shown
-from vidinfer.live.build import make_outlets, shared_stdout
+from vidinfer.live.budget import Budget
+from vidinfer.live.build import FileOutputs
 from vidinfer.live.camera import Camera, Wanted
 from vidinfer.live.connection import Connection, HostGate
-from vidinfer.live.lobby import Lobby
-from vidinfer.live.outlet import Outlet
+from vidinfer.live.lobby import Lobby, Shape
+from vidinfer.live.outputs import Output, Outputs
 from vidinfer.live.pipeline import LivePipeline, Outward, Stream
 from vidinfer.live.readiness import Readiness
 from vidinfer.live.tally import BatchTally, StreamTally, percentiles_of
@@ -38,12 +38,11 @@ from vidinfer.record import LabelledBatch
 from vidinfer.report import RunReport, SourceReport, Status
 from vidinfer.sampling import Sampler
 from vidinfer.scheduling import Scheduler, ServiceTimes, Settings
-from vidinfer.sink import write_report
 from vidinfer.source import answers, open_live, parse_live
 from vidinfer.stages import LiveSource, Model
 from vidinfer.workers import Workers
 
-__all__ = ["run_live"]
+__all__ = ["LiveRun", "open_live_model", "run_live"]
 
 BATCH_SIZE = 8
 """Most frames in a batch, where nobody says; and no more than two of each stream."""
@@ -72,13 +71,29 @@ def run_live(
     if config.label_files or config.video:
         check_writable(config.out)
     plan, clock = thread_plan(), MonotonicClock()
-    model = open_model(config, plan, progress=True)
+    model = open_live_model(config, plan, progress=True)
+    try:
+        outputs = FileOutputs(config, plan, clock, stop.request)
+        return LiveRun(config, model, plan, clock, outputs, observer, stop, tuple(command)).run()
+    finally:
+        model.close()
+
+
+def open_live_model(config: RunConfig, plan: ThreadPlan, *, progress: bool = False) -> Model:
+    """Load the model that the configuration names, if it can label streams.
+
+    Raises:
+        UsageError: it cannot, or options that it does not have.
+        ModelUnavailable: no model, or no weights.
+    """
+    model = open_model(config, plan, progress=progress)
     try:
         check_outputs(config, model.info)
         _check_alone(model)
-        return _LiveRun(config, model, plan, clock, observer, stop, tuple(command)).run()
-    finally:
+    except BaseException:
         model.close()
+        raise
+    return model
 
 
 def _check_alone(model: Model) -> None:
@@ -102,23 +117,40 @@ class _Made:
     address: str
     tally: StreamTally
     camera: Camera
-    outlets: list[Outlet]
+    outlets: list[Output]
 
 
 @dataclass(slots=True)
-class _LiveRun:
+class LiveRun:
+    """All streams together, for one ``run``. Thread rule: ``run`` on one thread; the model is closed by its owner."""
+
     config: RunConfig
     model: Model
     plan: ThreadPlan
     clock: Clock
+    outputs: Outputs
     observer: LiveObserver
     stop: StopSignal
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
     streams: list[_Made] = field(default_factory=list)
+    board: Board | None = None
+    """What it knows of itself, once it has begun."""
+    budget: Budget = field(init=False)
     began: float = 0.0
     started: str = ""
 
+    def __post_init__(self) -> None:
+        slo = self.config.latency_slo
+        self.budget = Budget(None if slo is None else slo / 1000)
+
     def run(self) -> RunReport:
+        """Until every stream has ended, or a stop.
+
+        Raises:
+            UsageError: an address that is none, a port that is taken.
+            SinkError: outputs that cannot be made.
+            ModelError: the model failed for good.
+        """
         try:
             return self._label()
         finally:
@@ -140,7 +172,12 @@ class _LiveRun:
         if self.config.preview is not None:
             feed = PictureFeed(len(names), DrawingAnnotator, self.clock)
         self._make_streams(names, lobby, feed)
-        readiness = Readiness(self.model, self.clock, settings.max_batch_size, lobby.learn)
+
+        def learnt(shape: Shape, took: list[tuple[int, float]]) -> None:
+            lobby.learn(shape, took)
+            self.budget.measured(took, self.model.info.device)
+
+        readiness = Readiness(self.model, self.clock, settings.max_batch_size, learnt)
         pipeline = LivePipeline(
             [
                 Stream(one.camera, _outward(i, one.outlets, feed), one.tally)
@@ -153,7 +190,7 @@ class _LiveRun:
             latency_slo=settings.latency_slo,
             drained=self._close_outlets,
         )
-        board = Board(
+        self.board = Board(
             [Shown(one.name, shown(one.address), one.camera, one.tally, one.outlets) for one in self.streams],
             lambda: self.model.info,
             pipeline.batches,
@@ -161,8 +198,9 @@ class _LiveRun:
             settings.latency_slo,
             lobby.line,
             resident_bytes,
+            lambda: self.budget.warnings,
         )
-        self._run(pipeline, board, feed)
+        self._run(pipeline, self.board, feed)
         return self._report(pipeline.batches)
 
     def _run(self, pipeline: LivePipeline, board: Board, feed: PictureFeed | None) -> None:
@@ -200,10 +238,9 @@ class _LiveRun:
     def _make_streams(self, names: Sequence[str], lobby: Lobby, feed: PictureFeed | None) -> None:
         gate = HostGate()
         until = None if self.config.duration is None else self.began + float(self.config.duration)
-        stdout = shared_stdout(self.config)
         for number, (given, name) in enumerate(zip(self.config.sources, names, strict=True)):
             address, tally = named(given).address, StreamTally()
-            outlets: list[Outlet] = []
+            outlets: list[Output] = []
             wanted = Wanted(
                 address,
                 partial(self._connect, address, name),
@@ -211,7 +248,7 @@ class _LiveRun:
                 Sampler(sampling_of(self.config, live=True)),
                 until,
                 once=not is_live(address) and not self.config.loop,
-                keep_pictures=self.config.video or feed is not None,
+                keep_pictures=self.outputs.needs_pictures or feed is not None,
                 answers=partial(answers, parse_live(address), timeout=ANSWERING),
             )
             camera = Camera(
@@ -226,7 +263,7 @@ class _LiveRun:
                 unix_now,
                 partial(self._connected, number, outlets, feed),
             )
-            outlets += make_outlets(self.config, name, self.plan, self.clock, stdout, self.stop.request)
+            outlets += self.outputs.of_stream(number, name)
             self.streams.append(_Made(name, address, tally, camera, outlets))
 
     def _connect(self, address: str, name: str, interrupt: Interrupt, first_index: int) -> LiveSource:
@@ -241,7 +278,7 @@ class _LiveRun:
         )
 
     def _connected(
-        self, number: int, outlets: Sequence[Outlet], feed: PictureFeed | None, info: SourceInfo, epoch: int
+        self, number: int, outlets: Sequence[Output], feed: PictureFeed | None, info: SourceInfo, epoch: int
     ) -> None:
         for outlet in outlets:
             outlet.open(info, self.model.info, epoch)
@@ -294,23 +331,9 @@ class _LiveRun:
             "over_slo": one.tally.over_slo,
             "sinks": [{"name": outlet.status().name, **outlet.facts()} for outlet in one.outlets],
         }
-        report = SourceReport(
-            one.name, status, error, ledger, seconds, warnings=_losses(one), details=details
-        )
-        if self.config.label_files or self.config.video:
-            return self._written(report, self.config.out / f"{one.name}.run.json")
-        return report
-
-    @staticmethod
-    def _written(report: SourceReport, path: Path) -> SourceReport:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_report(path, report.as_dict(), overwrite=True)
-        except (VidinferError, OSError) as error:
-            return SourceReport(
-                report.source, "failed", " ".join(str(error).split()), report.ledger, report.seconds
-            )
-        return report
+        warnings = (*self.budget.warnings, *_losses(one))
+        report = SourceReport(one.name, status, error, ledger, seconds, warnings=warnings, details=details)
+        return self.outputs.report(report)
 
 
 def _losses(one: _Made) -> tuple[str, ...]:
@@ -346,5 +369,5 @@ class _Shows:
                 return
 
 
-def _outward(number: int, outlets: Sequence[Outlet], feed: PictureFeed | None) -> list[Outward]:
+def _outward(number: int, outlets: Sequence[Output], feed: PictureFeed | None) -> list[Outward]:
     return [*outlets, *([] if feed is None else [_Shows(number, feed)])]

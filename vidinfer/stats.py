@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vidinfer.clock import Clock
 
-__all__ = ["Ledger", "LedgerSnapshot", "StageTimes"]
+__all__ = ["Ledger", "LedgerSnapshot", "StageTimes", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,29 @@ class LedgerSnapshot:
             "gaps": self.gaps,
             "packets_lost": self.packets_lost,
         }
+
+
+def together(ledgers: Iterable[LedgerSnapshot]) -> LedgerSnapshot:
+    """The sums of several sources."""
+    all_of_them = tuple(ledgers)
+    skipped, dropped = Counter[str](), Counter[str]()
+    for one in all_of_them:
+        skipped.update(one.skipped)
+        dropped.update(one.dropped)
+
+    def total(what: str) -> int:
+        return sum(getattr(one, what) for one in all_of_them)
+
+    return LedgerSnapshot(
+        decoded=total("decoded"),
+        labelled=total("labelled"),
+        skipped=dict(skipped),
+        dropped=dict(dropped),
+        corrupt=total("corrupt"),
+        failed=total("failed"),
+        gaps=total("gaps"),
+        packets_lost=total("packets_lost"),
+    )
 
 
 class Ledger:

@@ -92,3 +92,5 @@ class LiveStatus:
     """Milliseconds: a and b of l(n) = a·n + b as measured now."""
     memory_bytes: int = 0
     """Resident, of this process."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of the whole run, a line each; they stay."""

@@ -79,6 +79,20 @@ def test_leaving_early_stops_every_thread(how: str) -> None:
     assert not ours()
 
 
+def test_a_file_has_nothing_of_live_streams_but_its_name(tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "clip.mp4", frames=40)
+    with vidinfer.label(clip, model="demo", max_batch_size=1) as frames:
+        assert frames.info is not None
+        assert (frames.info.name, frames.status(), frames.preview) == ("clip.mp4", None, None)
+        first = next(frames)
+        assert (first.source, first.epoch, first.latency_ms, first.batch) == ("clip.mp4", None, None, None)
+        frames.stop()
+        found = [first, *frames]
+    assert len(found) == frames.ledger.labelled < 40  # the rest was never decoded
+    assert frames.ledger.balanced
+    assert frames.left_out == 0
+
+
 def test_classification_gives_classes(tmp_path: Path) -> None:
     clip = make_video(tmp_path / "clip.mp4", frames=5)
     frames = list(vidinfer.label(clip, model="mobilenet_v3_small", weights="none", top_k=3))

@@ -194,6 +194,34 @@ def test_a_model_that_takes_long_has_old_frames_dropped_and_each_is_told(
     assert report.exit_status == 0  # by the stated rule, each one counted
 
 
+@pytest.mark.parametrize("slo", [0.001, 60_000.0, None])
+def test_a_budget_that_cannot_be_kept_is_told_once_the_model_is_measured(
+    tmp_path: Path, model: Callable[..., FakeModel], monkeypatch: pytest.MonkeyPatch, slo: float | None
+) -> None:
+    monkeypatch.setattr(
+        "vidinfer.scheduling.scheduler.PROBE", 0.02
+    )  # eight labels make it ready, at one a second
+    model()
+    clip = make_video(tmp_path / "a.mp4", frames=20)
+    stop = StopSignal()
+    told: list[tuple[str, ...]] = []
+
+    def seen(status: LiveStatus) -> None:
+        told.append(status.warnings)
+        if status.service is not None and status.streams[0].ledger.labelled >= 20:
+            stop.request()
+
+    report = label(clip, clip, out=tmp_path / "out", loop=True, latency_slo=slo, seen=seen, stop=stop)
+    balanced(report)
+    expected = slo == 0.001
+    assert len(told[-1]) == expected
+    for source in report.sources:
+        kept = json.loads((tmp_path / "out" / f"{source.source}.run.json").read_text())["warnings"]
+        assert kept == list(source.warnings) == list(told[-1])
+    if expected:
+        assert told[-1][0].startswith("latency-slo 0.001 ms cannot be kept: the model alone takes ")
+
+
 def test_labels_on_standard_output(
     tmp_path: Path, model: Callable[..., FakeModel], capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

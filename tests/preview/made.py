@@ -78,6 +78,7 @@ class Run:
             closed_by={"idle": 12, "deadline": 3},
             service=(3.5, 8.25),
             memory_bytes=512_000_000,
+            warnings=("too slow",),
         )
 
     def __call__(self) -> LiveStatus:

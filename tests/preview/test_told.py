@@ -27,6 +27,7 @@ def test_the_whole_status_is_told() -> None:
     assert one["shed"] == "nothing"
     assert (one["size"], one["outlets"][0]["written"]) == ([1920, 1080], 1000)
     assert (found["latency_slo"], found["batch_sizes"]) == (0.1, {"1": 10, "4": 5})
+    assert found["warnings"] == ["too slow"]
     assert found["model"]["name"] == "ssdlite320_mobilenet_v3_large"
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidinfer.report import RunReport, SourceReport
-from vidinfer.stats import Ledger, StageTimes
+from vidinfer.stats import Ledger, StageTimes, together
 from vidinfer.testing import VirtualClock
 
 OUTCOMES = ["labelled", "corrupt", "failed", "skip:sampling", "skip:range", "drop:stale"]
@@ -32,6 +32,24 @@ def test_the_ledger_balances_exactly_when_every_frame_has_one_outcome(
     assert snapshot.accounted == len(outcomes)
     assert snapshot.labelled == outcomes.count("labelled")
     assert sum(snapshot.skipped.values()) == sum(o.startswith("skip") for o in outcomes)
+
+
+def test_ledgers_of_several_sources_add_up() -> None:
+    one, two = Ledger(), Ledger()
+    one.add("decoded", 5)
+    one.add("labelled", 3)
+    one.skip("sampling", 2)
+    two.add("decoded", 4)
+    two.add("failed")
+    two.drop("stale", 3)
+    two.add("gaps")
+    two.add("packets_lost", 7)
+    found = together(ledger.snapshot() for ledger in (one, two))
+    assert (found.decoded, found.labelled, found.corrupt, found.failed) == (9, 3, 0, 1)
+    assert (found.skipped, found.dropped) == ({"sampling": 2}, {"stale": 3})
+    assert (found.gaps, found.packets_lost) == (1, 7)
+    assert found.balanced
+    assert together([]) == Ledger().snapshot()
 
 
 def test_unknown_counts_are_refused() -> None:

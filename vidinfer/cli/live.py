@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Sequence
 
 from vidinfer.cli.reporter import LineReporter
@@ -26,6 +27,8 @@ class LiveLines(LineReporter):
         super().__init__(config)
         self._states: dict[str, StreamState] = {}
         self._flags: dict[str, tuple[str, ...]] = {}
+        self._warned: set[str] = set()
+        """Of the whole run, and so in the report of every stream."""
         self._told_at = 0.0
 
     def live_started(self, streams: Sequence[str], url: str | None) -> None:
@@ -40,6 +43,8 @@ class LiveLines(LineReporter):
         """What has changed."""
         if self._quiet:
             return
+        for text in status.warnings:
+            self._warn(text)
         for stream in status.streams:
             if self._states.get(stream.name, StreamState.CONNECTING) != stream.state:
                 self._say(f"{stream.name}: {_state(stream)}")
@@ -55,8 +60,14 @@ class LiveLines(LineReporter):
         """The closing line, with the latencies of the whole run."""
         if report.status == "failed" or not self._quiet:
             self._say(live_line(report))
-            for text in () if self._quiet else report.warnings:
-                self._say(f"warning: {text}")
+            for text in report.warnings:
+                self._warn(text)
+
+    def _warn(self, text: str) -> None:
+        """Once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self.warning(text)
 
 
 class LiveTable(LiveLines):
@@ -73,7 +84,8 @@ class LiveTable(LiveLines):
     def status(self, status: LiveStatus) -> None:
         """Draw it anew over the one before."""
         columns, rows = shutil.get_terminal_size()
-        lines = [line[: columns - 1] for line in live_table(status)][: max(1, rows - 1)]
+        self._warned.update(status.warnings)
+        lines = [line[: columns - 1] for line in live_table(status, columns - 1)][: max(1, rows - 1)]
         back = f"\x1b[{self._lines}F" if self._lines else ""
         say_raw(back + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
         self._lines = len(lines)
@@ -83,8 +95,8 @@ class LiveTable(LiveLines):
         self._lines = 0
 
 
-def live_table(status: LiveStatus) -> list[str]:
-    """The lines of the table."""
+def live_table(status: LiveStatus, width: int = 120) -> list[str]:
+    """The lines of the table, with what a person should know on top, broken at ``width``."""
     rows = [
         ["stream", "state", "picture", "in/s", "labels/s", "p50", "p95", "p99", "max ms", "left out", "epoch"]
     ]
@@ -103,7 +115,10 @@ def live_table(status: LiveStatus) -> list[str]:
                 str(stream.epoch),
             ]
         )
-    return [_headline(status), *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 10})).split("\n")]
+    warnings = [
+        line for text in status.warnings for line in textwrap.wrap(f"warning: {text}", max(20, width))
+    ]
+    return [_headline(status), *warnings, *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 10})).split("\n")]
 
 
 def live_line(report: SourceReport) -> str:

@@ -167,6 +167,7 @@ class JsonReporter:
         self._frames = 0
         self._told_at = 0.0
         self._states: list[StreamState] = []
+        self._warnings: tuple[str, ...] = ()
 
     def loading(self, model: str) -> None:
         """``loading``."""
@@ -192,7 +193,11 @@ class JsonReporter:
         self._tell("live_started", streams=list(streams), preview=url)
 
     def status(self, status: LiveStatus) -> None:
-        """``status``, every five seconds, and when a stream changes its state."""
+        """``status``, every five seconds, and when a stream changes its state; ``warning``, once."""
+        for text in status.warnings:
+            if text not in self._warnings:
+                self.warning(text)
+        self._warnings = status.warnings
         states = [stream.state for stream in status.streams]
         if states == self._states and status.uptime - self._told_at < STATUS_EVERY:
             return

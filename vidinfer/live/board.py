@@ -75,6 +75,8 @@ class Board:
     """a and b of l(n) = a·n + b, in seconds."""
     memory: Callable[[], int] = lambda: 0
     """Bytes of this process."""
+    warnings: Callable[[], tuple[str, ...]] = lambda: ()
+    """Of the whole run."""
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +98,7 @@ class Board:
             closed_by=self.batches.closed_by(),
             service=None if line is None else (1000 * line[0], 1000 * line[1]),
             memory_bytes=self.memory(),
+            warnings=self.warnings(),
         )
 
     @staticmethod

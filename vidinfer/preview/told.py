@@ -39,6 +39,7 @@ def told(status: LiveStatus) -> dict[str, object]:
         "closed_by": dict(status.closed_by),
         "service": None if status.service is None else [round(part, 4) for part in status.service],
         "memory_bytes": status.memory_bytes,
+        "warnings": [shown(text) for text in status.warnings],
     }
 
 

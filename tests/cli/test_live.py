@@ -1,0 +1,63 @@
+"""What is told of a live run as a whole, once, whoever is told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.preview.made import Run
+from vidinfer.cli.live import LiveLines, LiveTable, live_table
+from vidinfer.cli.reporter import JsonReporter
+from vidinfer.config import RunConfig
+from vidinfer.report import SourceReport
+from vidinfer.testing import VirtualClock
+
+STATUS = Run().status
+REPORTS = [
+    SourceReport(name, "complete", warnings=("too slow", f"{name} labels: 3 records left out"))
+    for name in "ab"
+]
+"""``too slow`` is of the whole run, and so in every report."""
+
+
+@pytest.mark.parametrize("kind", [LiveLines, LiveTable])
+@pytest.mark.parametrize("early", [True, False])
+def test_people_are_warned_once(
+    kind: type[LiveLines], early: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporter = kind(RunConfig(sources=("camera:0",)))
+    if early:  # else the run is over before anybody looked
+        reporter.status(STATUS)
+        if kind is LiveLines:
+            reporter.status(STATUS)
+    for report in REPORTS:
+        reporter.source_finished(report)
+    told = capsys.readouterr().err
+    assert told.count("warning: too slow") == 1
+    assert all(f"warning: {name} labels: 3 records left out" in told for name in "ab")
+
+
+def test_the_quiet_are_not_warned(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = LiveLines(RunConfig(sources=("camera:0",), quiet=True))
+    reporter.status(STATUS)
+    reporter.source_finished(REPORTS[0])
+    assert capsys.readouterr().err == ""
+
+
+def test_programs_are_warned_once(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = JsonReporter(VirtualClock())
+    reporter.status(STATUS)
+    reporter.status(STATUS)
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [one["text"] for one in events if one["event"] == "warning"] == ["too slow"]
+
+
+def test_a_long_warning_is_whole_and_stands_where_nothing_is_cut_off() -> None:
+    text = "word " * 60
+    lines = live_table(replace(STATUS, warnings=(text,)), 79)
+    told = [line for line in lines if "word" in line]
+    assert lines[1 : 1 + len(told)] == told  # right below the headline
+    assert " ".join(told) == f"warning: {text.strip()}"
+    assert all(len(line) <= 79 for line in told)
