@@ -47,9 +47,12 @@ check: $(VENV)/.installed-test
 
 # Tests of live streams mostly wait for a clock: four at a time take a quarter of it.
 WAITING = tests/live tests/sink_live tests/preview
+# These only compute, each on one core. Not beside those that wait: cameras and their clocks would be late.
+COMPUTING = tests/scheduling tests/annotate tests/sink
 
 unit: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m "not slow and not models" $(WAITING:%=--ignore=%)
+	$(BIN)/python -m pytest -q -m "not slow and not models" $(patsubst %,--ignore=%,$(WAITING) $(COMPUTING))
+	$(BIN)/python -m pytest -q -m "not slow and not models" -n logical --dist worksteal $(COMPUTING)
 	$(BIN)/python -m pytest -q -m "not slow and not models" -n 4 --dist worksteal $(WAITING)
 
 test: check unit

@@ -88,7 +88,7 @@ def cameras(clip: Path, hevc_clip: Path) -> Iterator[tuple[list[str], list[subpr
 
 
 def grown(out: Path, name: str, labels: int) -> bool:
-    """The file that is being written has so many; with thirty the model is ready, and no stop waits for that."""
+    """The file that is being written has so many."""
     told = b'"outcome":"labelled"'
     return any(file.read_bytes().count(told) >= labels for file in out.glob(f".{name}.*.partial"))
 
@@ -149,7 +149,8 @@ def one_run(clip: Path, hevc_clip: Path, out: Path, number: signal.Signals, stat
         with program(*addresses, *options) as running, ExitStack() as wires:
             if "connecting" in state:
                 wires.enter_context(silent.accept()[0])
-            wait_for(lambda: grown(out, "a", 30) and grown(out, "b", 30), running)
+            # It is made ready on the first eight, and a stop would wait for that: a batch more, and it is.
+            wait_for(lambda: grown(out, "a", 12) and grown(out, "b", 12), running)
             if "stopped" in state:
                 servers[1].send_signal(signal.SIGSTOP)
             took = ended(running, number)
