@@ -102,9 +102,8 @@ def test_a_stop_of_the_run_ends_it(dead: DeadServer, monkeypatch: pytest.MonkeyP
     assert sound(run).exit_status == 130
 
 
-def test_a_name_server_that_does_not_answer_is_told(
-    dead: DeadServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("dead")
+def test_a_name_server_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidinfer.source.lookup._LONGEST", 0.3)
     address = parse_live(NAME)
     with pytest.raises(
@@ -113,8 +112,6 @@ def test_a_name_server_that_does_not_answer_is_told(
     ):
         look_up(address, Interrupt())
     assert not answers(address, Interrupt(), timeout=0.3)
-    for _ in range(2):
-        dead.asked().close()
 
 
 def test_an_interrupt_that_came_before_is_noticed(dead: DeadServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,8 +115,7 @@ class LiveDecoder:
             return
         if not packet.is_keyframe:
             self._begun_by = "loss"
-        if not frames:
-            self._count_silent()
+        self._count(len(frames))
         for i, frame in enumerate(frames):
             yield Shown(frame, self._when(frame, received))
             if frame.is_corrupt:  # what comes after it, and what the decoder still holds, may refer to it
@@ -168,6 +167,7 @@ class LiveDecoder:
         """What the decoder still holds; it begins anew after that."""
         with suppress(av.FFmpegError, EOFError):
             for frame in self._codec.decode(None):
+                self.silent = max(0, self.silent - 1)
                 yield Shown(frame, self._when(frame, now))
         self._codec.flush_buffers()
         self._received.clear()
@@ -200,8 +200,11 @@ class LiveDecoder:
                 self.before_key += 1
         return self._from_key
 
-    def _count_silent(self) -> None:
-        if self._level is Shed.NON_REFERENCE:
+    def _count(self, frames: int) -> None:
+        """A packet gave so many; with B-frames one may give none, and another later its own and that."""
+        if frames:
+            self.silent = max(0, self.silent - frames + 1)
+        elif self._level is Shed.NON_REFERENCE:
             self.shed[Shed.NON_REFERENCE] += 1
         else:
             self.silent += 1
