@@ -100,12 +100,14 @@ class LivePipeline:
 
     def stop(self) -> None:
         """End soon: nothing more is read, what waits is labelled."""
+        self._readiness.stop()
         self._lobby.close()
         for stream in self._streams:
             stream.camera.interrupt()
 
     def abort(self) -> None:
         """End now: what waits is given up."""
+        self._readiness.stop()
         self._lobby.abort()
         for stream in self._streams:
             stream.camera.interrupt()

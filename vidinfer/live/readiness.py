@@ -7,6 +7,7 @@ others that the model has no time for.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,7 +34,7 @@ class _Known:
 
 
 class Readiness:
-    """Thread rule: the thread of the model."""
+    """Thread rule: the thread of the model; ``stop`` from any."""
 
     def __init__(
         self,
@@ -49,10 +50,15 @@ class Readiness:
         self._learnt = learnt
         self._known: dict[Shape, _Known] = {}
         self._settled = False
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """The run ends: nothing more is tried, beyond what is under way. Idempotent."""
+        self._stopped.set()
 
     def after(self, batch: Batch) -> None:
         """A batch has been labelled; its frames may be the ones that were missing."""
-        if batch.shape is None or batch.array is None:
+        if batch.shape is None or batch.array is None or self._stopped.is_set():
             return
         known = self._known.setdefault(batch.shape, _Known())
         if known.ready:
@@ -74,6 +80,8 @@ class Readiness:
         slot[:] = places[np.arange(self._largest) % len(places)]
         for frames in sizes_to(self._largest):
             for turn in range(TIMES):
+                if self._stopped.is_set():
+                    return
                 began = self._clock.now()
                 self._model.predict(slot[:frames], width, height)
                 if turn:
