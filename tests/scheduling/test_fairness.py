@@ -47,6 +47,18 @@ def test_three_times_too_much(cameras: list[Camera]) -> None:
         assert rate == pytest.approx(fair, rel=0.1)
 
 
+def test_phases_do_not_decide_who_is_labelled() -> None:
+    """A batch takes 45 to 63 ms of 100, some much more, and frames are 15 ms old when they come: fresh ones are
+    rare, and some streams got two thirds more than others."""
+    model = Model(37 * MS, 8 * MS, noise=0.4, tail=0.02)
+    cameras = spread(6, 15, 1, jitter=2 * MS, lag=15 * MS)
+    chosen = Settings(max_batch_size=8, latency_slo=SLO, max_queue_size=8)
+    outcome = simulate(scheduler_of("ours", chosen, model), cameras, model, seconds=60.0, seed=1, skip=2.0)
+    counts = [outcome.labelled.get(i, 0) for i in range(6)]
+    for count in counts:
+        assert count == pytest.approx(sum(counts) / 6, rel=0.1)
+
+
 def test_weights_count_under_overload() -> None:
     scheduler = Scheduler(Settings(max_batch_size=3, max_queue_size=4), ServiceTimes())
     for stream in range(6):

@@ -46,7 +46,7 @@ def close(
     ``keep_one``: never leave nothing to send. O(streams · log places + places · log streams + frames dropped).
     """
     size = min(group.frames, places(group, settings))
-    lateness = _Lateness(group, settings, now, turns.overloaded)
+    lateness = _Lateness(group, settings, now, turns)
     if not lateness.any(size):
         return turns.take(group, size, settings.max_same_source_frames), []
     first = lateness.saving_all(size)
@@ -66,14 +66,16 @@ class _Lateness:
     as what comes after them is worth more; not more, though, than a frame can have that comes just now. The newest is
     to be dropped only where that makes a label of another: not while all get their turn, and then where the likely
     label now is worth less than the likelier one after waiting for the next frame to come (a choice between rewards
-    per time, as in renewal theory). Under overload, where frames come soon, a budget that can be kept is kept.
+    per time, as in renewal theory). Of a stream that is owed a turn the likely is enough: where frames are fresh for a
+    moment only, phases would decide who is labelled. Under overload, where frames come soon, a budget that can be kept
+    is kept.
     """
 
-    def __init__(self, group: Group, settings: Settings, now: float, overloaded: bool) -> None:
+    def __init__(self, group: Group, settings: Settings, now: float, turns: Turns) -> None:
         self._group, self._now, self._slo = group, now, settings.latency_slo
         self._service = group.service
-        self._overloaded = overloaded
-        self._limits_by_size: dict[int, tuple[float, float]] = {}
+        self._turns = turns
+        self._limits_by_size: dict[int, tuple[float, ...]] = {}
         self._allowed = settings.max_staleness if self._slo is None else self._slo
 
     def any(self, size: int) -> bool:
@@ -118,7 +120,8 @@ class _Lateness:
 
     def _late(self, stream: Stream, size: int) -> int:
         """Frames at the head of its queue that are not worth a place."""
-        older, newest = self._limits(size)
+        older, newest, owed = self._limits(size)
+        newest = owed if self._turns.owed(stream) else newest
         count, last = 0, len(stream.queue) - 1
         for ticket in stream.queue:
             if ticket.received >= (newest if count == last else older):
@@ -126,28 +129,28 @@ class _Lateness:
             count += 1
         return count
 
-    def _limits(self, size: int) -> tuple[float, float]:
-        """Since when frames must have been received: all but the newest of each stream, and the newest."""
+    def _limits(self, size: int) -> tuple[float, ...]:
+        """Since when frames must have been received: all but the newest of each stream, the newest, and that of a
+        stream which is owed a turn."""
         if size not in self._limits_by_size:
             shares = self._asked(size)
             seconds = [0.0 if self._slo is None else self._service.quantile(size, s) or 0.0 for s in shares]
-            older, newest = (self._now + one - self._allowed for one in seconds)
-            self._limits_by_size[size] = older, newest
+            self._limits_by_size[size] = tuple(self._now + one - self._allowed for one in seconds)
         return self._limits_by_size[size]
 
-    def _asked(self, size: int) -> tuple[float, float]:
+    def _asked(self, size: int) -> tuple[float, float, float]:
         """How likely they must be in time, 0.5 to 0.99."""
         if self._slo is None or self._service.predict(size) is None:
-            return LIKELY, LIKELY
+            return LIKELY, LIKELY, LIKELY
         lag = min(stream.lag for stream in self._group.streams.values())
         best = max(LIKELY, self._service.chance(1, self._slo - lag - MARGIN))
         sure = min(best, SURE)
-        if not self._overloaded:
-            return sure, LIKELY
+        if not self._turns.overloaded:
+            return sure, LIKELY, LIKELY
         batch, wait = self._seconds(size, high=False), self._group.next_arrival(self._now) - self._now
         if best >= SURE and wait <= SOON * batch:
-            return sure, sure
-        return sure, max(LIKELY, sure * batch / (batch + wait))
+            return sure, sure, sure
+        return sure, max(LIKELY, sure * batch / (batch + wait)), LIKELY
 
     def _seconds(self, size: int, high: bool) -> float:
         """What is added to the age: nothing, where only the age counts."""

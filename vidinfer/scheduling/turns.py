@@ -10,7 +10,7 @@ from vidinfer.scheduling.ticket import Ticket
 __all__ = ["Turns"]
 
 
-CREDIT = 2.0
+CREDIT = 8.0
 
 
 class Turns:
@@ -40,6 +40,10 @@ class Turns:
         """To be called before the first frame of a stream that has none waiting."""
         credit = CREDIT / stream.weight if self.overloaded else 0.0
         stream.tag = max(stream.tag, self._virtual - credit)
+
+    def owed(self, stream: Stream) -> bool:
+        """It has had a turn less than others by now."""
+        return stream.tag <= self._virtual - 1 / stream.weight
 
     @staticmethod
     def order(stream: Stream) -> tuple[float, int, float, int]:
