@@ -21,7 +21,7 @@ def test_it_says_what_was_given_what_it_takes_and_what_to_do() -> None:
     (text,) = told(0.020)
     assert text == (
         "latency-slo 20 ms cannot be kept: the model alone takes 34 ms (31 to 41) for one frame here. Frames are "
-        "dropped as stale, but for about one a second of all streams together, which is labelled late. Give a budget "
+        "dropped, but for about one a second of all streams together, which is labelled late. Give a budget "
         "well above 41 ms, a smaller model (see `vidinfer models`), or a GPU"
     )
 

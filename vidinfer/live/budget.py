@@ -34,7 +34,7 @@ def _told(slo: float, single: list[float], device: str) -> str:
     gpu = ", or a GPU" if device == "cpu" else ""
     return (
         f"latency-slo {1000 * slo:g} ms cannot be kept: the model alone takes {middle} ms{spread} for one frame here. "
-        "Frames are dropped as stale, but for about one a second of all streams together, which is labelled late. "
+        "Frames are dropped, but for about one a second of all streams together, which is labelled late. "
         f"Give a budget well above {most} ms, a smaller model (see `vidinfer models`){gpu}"
     )
 
