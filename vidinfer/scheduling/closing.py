@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 from vidinfer.scheduling.policies import MARGIN
 from vidinfer.scheduling.settings import Settings
@@ -26,8 +27,8 @@ def places(group: Group, settings: Settings) -> int:
     Under a budget a frame that comes right after a batch was sent waits for that one and then for its own: twice the
     time of a batch must fit in (Nexus, SOSP 2019), in the usual case: where the model takes long now and then, batches
     that would bear that twice could be too small to keep up at all, and which frames are late is seen when a batch
-    closes. Frames that came together, one of each stream, are no reason for
-    that: nobody comes while they are being labelled.
+    closes. Frames that came together, one of each stream, are no reason for that: nobody comes while they are being
+    labelled.
     """
     most = settings.max_batch_size
     if settings.latency_slo is None or group.frames <= 1:
@@ -142,15 +143,25 @@ class _Lateness:
         """How likely they must be in time, 0.5 to 0.99."""
         if self._slo is None or self._service.predict(size) is None:
             return LIKELY, LIKELY, LIKELY
-        lag = min(stream.lag for stream in self._group.streams.values())
-        best = max(LIKELY, self._service.chance(1, self._slo - lag - MARGIN))
-        sure = min(best, SURE)
+        sure = min(self._best, SURE)
         if not self._turns.overloaded:
             return sure, LIKELY, LIKELY
-        batch, wait = self._seconds(size, high=False), self._group.next_arrival(self._now) - self._now
-        if best >= SURE and wait <= SOON * batch:
+        batch, wait = self._seconds(size, high=False), self._wait
+        if self._best >= SURE and wait <= SOON * batch:
             return sure, sure, sure
         return sure, max(LIKELY, sure * batch / (batch + wait)), LIKELY
+
+    @cached_property
+    def _best(self) -> float:
+        """How likely a frame is in time that comes just now; at least 0.5. There is a budget."""
+        assert self._slo is not None
+        lag = min(stream.lag for stream in self._group.streams.values())
+        return max(LIKELY, self._service.chance(1, self._slo - lag - MARGIN))
+
+    @cached_property
+    def _wait(self) -> float:
+        """Seconds until the next frame is expected."""
+        return self._group.next_arrival(self._now) - self._now
 
     def _seconds(self, size: int, high: bool) -> float:
         """What is added to the age: nothing, where only the age counts."""

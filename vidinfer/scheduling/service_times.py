@@ -19,6 +19,7 @@ SKIPPED = 2
 """First batches of a size: warm-up."""
 HIGH = 0.99
 USUAL = 0.8
+"""Quantiles."""
 UNKNOWN_SPREAD = 1.25
 """High quantile over median, before there is anything to tell it from."""
 FORGOTTEN = 512

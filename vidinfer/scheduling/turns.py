@@ -11,6 +11,7 @@ __all__ = ["Turns"]
 
 
 CREDIT = 8.0
+"""Turns. With 2, streams whose frames are seldom fresh when the model is free had forgotten what they were owed."""
 
 
 class Turns:
@@ -42,7 +43,7 @@ class Turns:
         stream.tag = max(stream.tag, self._virtual - credit)
 
     def owed(self, stream: Stream) -> bool:
-        """It has had a turn less than others by now."""
+        """Its next frame is due by more than a turn: others have been served in its place."""
         return stream.tag <= self._virtual - 1 / stream.weight
 
     @staticmethod
