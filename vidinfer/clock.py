@@ -7,7 +7,7 @@ import math
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "MonotonicClock", "ProcessorClock", "unix_now", "utc_compact", "utc_now"]
+__all__ = ["Clock", "MonotonicClock", "ProcessorClock", "seconds_until", "unix_now", "utc_compact", "utc_now"]
 
 
 class Clock(Protocol):
@@ -46,3 +46,13 @@ def utc_compact(seconds: float) -> str:
     """Unix ``seconds``, rounded down, as ``20261125T101500Z``."""
     moment = datetime.datetime.fromtimestamp(math.floor(seconds), datetime.UTC)
     return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+def seconds_until(hour: int, minute: int) -> float:
+    """To the next time that local clocks show ``hour:minute``; more than 0, at most a day (and an hour, where clocks
+    are changed)."""
+    now = datetime.datetime.now().astimezone()
+    then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    if then <= now:
+        then = (then.replace(tzinfo=None) + datetime.timedelta(days=1)).astimezone()
+    return (then - now).total_seconds()

@@ -1,4 +1,4 @@
-"""How much memory this process has."""
+"""How much memory a process has."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from pathlib import Path
 __all__ = ["resident_bytes"]
 
 
-def resident_bytes() -> int:
-    """Resident now where the system tells (Linux); elsewhere the most there ever was."""
+def resident_bytes(process: int | None = None) -> int:
+    """Resident now where the system tells (Linux); elsewhere the most there ever was.
+
+    Args:
+        process: another one's number; 0 where the system does not tell, or it is gone.
+    """
     with suppress(OSError, ValueError, IndexError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        where = "self" if process is None else str(process)
+        return int(Path(f"/proc/{where}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if process is not None:
+        return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else 1024 * most

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from vidinfer.clock import Clock
 
-__all__ = ["Ledger", "LedgerSnapshot", "StageTimes", "together"]
+__all__ = ["Ledger", "LedgerSnapshot", "StageTimes", "ledger_of", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class LedgerSnapshot:
             "gaps": self.gaps,
             "packets_lost": self.packets_lost,
         }
+
+
+def ledger_of(counts: Mapping[str, Any]) -> LedgerSnapshot:
+    """The snapshot that ``as_dict`` gave."""
+    fields = {name: counts[name] for name in LedgerSnapshot.__dataclass_fields__}
+    for reasons in ("skipped", "dropped"):
+        fields[reasons] = {reason: n for reason, n in fields[reasons].items() if n}
+    return LedgerSnapshot(**fields)
 
 
 def together(ledgers: Iterable[LedgerSnapshot]) -> LedgerSnapshot:

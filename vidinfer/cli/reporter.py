@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vidinfer.archive.tally import ArchiveStatus
 from vidinfer.cli.say import say, say_at_once, say_raw
 from vidinfer.cli.summary import light_line, run_line, source_line
 from vidinfer.cli.text import printable
@@ -217,6 +218,17 @@ class JsonReporter:
         self._tell(
             "status", uptime=round(status.uptime, 1), streams=streams, memory_bytes=status.memory_bytes
         )
+
+    def planned(self, sources: int, units: int, todo: int) -> None:
+        """``planned``."""
+        self.started = True
+        self._tell("planned", sources=sources, units=units, todo=todo)
+
+    def archive(self, status: ArchiveStatus) -> None:
+        """``archive``, every five seconds."""
+        if status.seconds - self._told_at >= STATUS_EVERY:
+            self._told_at = status.seconds
+            self._tell("archive", **status.as_dict())
 
     def advanced(self, frames: int) -> None:
         """``progress``, at most once a second."""

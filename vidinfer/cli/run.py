@@ -14,6 +14,7 @@ from vidinfer.config import OPTIONS, RunConfig, read_file
 from vidinfer.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
+    from vidinfer.cli.archive import ArchiveLines
     from vidinfer.cli.live import LiveLines
     from vidinfer.cli.reporter import JsonReporter, Reporter
     from vidinfer.progress import StopSignal
@@ -93,7 +94,7 @@ def run(arguments: Sequence[str]) -> int:
         The exit status.
     """
     config = read_config(arguments)
-    reporter, label = _live(config) if config.live else _offline(config)
+    reporter, label = _kind(config)(config)
     from vidinfer.cli.signals import stop_on_signals
     from vidinfer.progress import StopSignal
 
@@ -106,6 +107,39 @@ def run(arguments: Sequence[str]) -> int:
             reporter.close()
     reporter.finished(report)
     return _exit_status(report, signalled=reporter.signalled)
+
+
+def _kind(config: RunConfig) -> Callable[[RunConfig], tuple[Reporter, _Label]]:
+    if config.live:
+        return _live
+    return _offline if config.engine == "none" else _archive
+
+
+def _archive(config: RunConfig) -> tuple[Reporter, _Label]:
+    """Who watches a run over an archive, and what labels it."""
+    config.require_archive()
+    reporter = _archive_reporter(config)
+
+    def label(stop: StopSignal, command: Sequence[str]) -> RunReport:
+        from vidinfer.run_archive import run_archive  # loads torch and FFmpeg
+
+        return run_archive(config, observer=reporter, stop=stop, command=command)
+
+    return reporter, label
+
+
+def _archive_reporter(config: RunConfig) -> JsonReporter | ArchiveLines:
+    import shutil
+
+    from vidinfer.cli.archive import ArchiveLine, ArchiveLines
+    from vidinfer.cli.reporter import JsonReporter
+    from vidinfer.clock import MonotonicClock
+
+    if config.log_json:
+        return JsonReporter(MonotonicClock())
+    if sys.stderr.isatty() and not (config.quiet or config.no_progress):
+        return ArchiveLine(config, lambda: shutil.get_terminal_size().columns)
+    return ArchiveLines(config)
 
 
 def _offline(config: RunConfig) -> tuple[Reporter, _Label]:

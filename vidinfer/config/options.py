@@ -13,7 +13,7 @@ from vidinfer.errors import UsageError
 
 __all__ = ["GROUPS", "OPTIONS", "Group", "Option", "nearest"]
 
-Group = Literal["model", "speed", "live", "selection", "output", "messages"]
+Group = Literal["model", "speed", "live", "selection", "output", "archive", "messages"]
 
 GROUPS: dict[Group, str] = {
     "model": "what to run",
@@ -21,6 +21,7 @@ GROUPS: dict[Group, str] = {
     "live": "live streams",
     "selection": "which frames",
     "output": "what to write",
+    "archive": "archives",
     "messages": "what to say",
 }
 
@@ -212,6 +213,32 @@ _TABLE = (
     Option("out", "output", "folder for the outputs", values.path, "DIR", "vidinfer-out"),
     Option("overwrite", "output", "replace outputs that exist", values.flag),
     Option("resume", "output", "skip sources whose outputs are complete", values.flag),
+    Option(
+        "engine", "archive", "local: worker processes, restartable at any instant; none: one file after the other in this "
+        "process",
+        values.choice("none", "local"), "E", "none",
+    ),
+    Option(
+        "workers", "archive", "worker processes; auto: one for each core",
+        values.optional("auto", _ONE_OR_MORE), "N", "auto",
+    ),
+    Option(
+        "until", "archive", "begin with nothing more at this time of day",
+        values.optional("none", values.clock_time), "HH:MM", "none",
+    ),
+    Option(
+        "budget", "archive", "begin with nothing more after so long: 90s, 15m, 6h",
+        values.optional("none", values.span), "T", "none",
+    ),
+    Option("retry_quarantined", "archive", "try again what was given up in an earlier run", values.flag),
+    Option(
+        "stall", "archive", "seconds without a further frame after which a worker process is ended",
+        values.number(1), "S", "120",
+    ),
+    Option(
+        "worker_memory", "archive", "MiB of memory beyond which a worker process is ended",
+        values.optional("none", values.number(64)), "MIB", "none",
+    ),
     Option("quiet", "messages", "say nothing but errors", values.flag, short="-q"),
     Option("verbose", "messages", "say more; a traceback with errors", values.flag, short="-v"),
     Option("no_progress", "messages", "no progress line, even on a terminal", values.flag),

@@ -84,6 +84,19 @@ class RunConfig:
     out: Path = Path("vidinfer-out")
     overwrite: bool = False
     resume: bool = False
+    engine: str = "none"
+    """Of archives: ``local``, or ``none``: one file after the other, in this process."""
+    workers: int | None = None
+    """``None``: automatic."""
+    until: tuple[int, int] | None = None
+    """Hour and minute of the local day."""
+    budget: Fraction | None = None
+    """Seconds."""
+    retry_quarantined: bool = False
+    stall: float = 120
+    """Seconds."""
+    worker_memory: float | None = None
+    """MiB; ``None``: no limit."""
     quiet: bool = False
     verbose: bool = False
     no_progress: bool = False
@@ -129,6 +142,20 @@ class RunConfig:
                 flag = name.replace("_", "-")
                 raise UsageError(f"{flag}: for live streams only; leave it out, or give --mode live")
 
+    def require_archive(self) -> None:
+        """Refuse what the runs over archives do not have.
+
+        Raises:
+            UsageError: names it.
+        """
+        self.require_offline()
+        pictures = (self.video, self.class_maps, self.flow_files is not None)
+        if any(pictures) or self.labels_to_stdout or not self.label_files:
+            raise UsageError(
+                f"engine {self.engine}: writes label files only; leave out --video, --class-maps, --flow-files and "
+                f"--labels -, or give --engine none"
+            )
+
     def require_live(self) -> None:
         """Refuse what live streams do not have.
 
@@ -172,4 +199,5 @@ _LIVE_ONLY = (
     *("latency_slo", "max_queue_delay", "policy", "transport", "loop"),
     *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
 )
-_OFFLINE_ONLY = ("start", "end", "overwrite", "resume", "class_maps", "flow_files")
+_ARCHIVE_ONLY = ("workers", "until", "budget", "retry_quarantined", "stall", "worker_memory")
+_OFFLINE_ONLY = ("engine", *_ARCHIVE_ONLY, "start", "end", "overwrite", "resume", "class_maps", "flow_files")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 __all__ = [
     "Reader",
     "choice",
+    "clock_time",
     "flag",
     "formats",
     "fraction",
@@ -24,6 +26,7 @@ __all__ = [
     "optional",
     "path",
     "text",
+    "span",
     "time",
 ]
 
@@ -105,6 +108,30 @@ def fraction(value: object) -> Fraction:
         result = _exact(value)
     if result is None or result <= 0:
         raise ValueError("a number above 0, such as 5, 29.97 or 30000/1001")
+    return result
+
+
+def clock_time(value: object) -> tuple[int, int]:
+    """A time of day, ``07:00``: hour and minute."""
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})", value) if isinstance(value, str) else None
+    found = (int(match[1]), int(match[2])) if match else value
+    if isinstance(found, tuple) and len(found) == 2 and 0 <= found[0] < 24 and 0 <= found[1] < 60:
+        return found
+    raise ValueError("a time of day, such as 07:00 or 23:30")
+
+
+def span(value: object) -> Fraction:
+    """Seconds above 0, exactly, from ``90``, ``90s``, ``15m``, ``6h``, ``1.5h`` or ``HH:MM:SS``."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    result = None
+    if isinstance(value, str) and value[-1:] in units:
+        number_ = _exact(value[:-1])
+        result = None if number_ is None else number_ * units[value[-1]]
+    else:
+        with suppress(ValueError):
+            result = time(value)
+    if result is None or result <= 0:
+        raise ValueError("a span of time, such as 90s, 15m, 6h or 01:30:00")
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from vidinfer.sink.report import is_finished, withdraw_report, write_report
 from vidinfer.sink.rotating import HOUR, SIZE, RotatingLabels
 from vidinfer.sink.series import Keep
 from vidinfer.sink.shared import SharedStream
+from vidinfer.sink.unit import UnitWriter
 
 __all__ = [
     "ClassMapSink",
@@ -27,6 +28,7 @@ __all__ = [
     "is_finished",
     "label_sink",
     "rotating_labels",
+    "unit_sink",
     "withdraw_report",
     "write_report",
 ]
@@ -68,6 +70,16 @@ def label_sink(
     if name != "jsonl":
         raise UsageError(f"labels {name!r} to standard output: only jsonl can be streamed; give --labels -")
     return LabelStreamSink(name, writers[name], stream=stream, on_reader_gone=on_reader_gone)
+
+
+def unit_sink(path: Path, receipt: Callable[[], Mapping[str, object]]) -> LabelFileSink:
+    """A sink for one unit of an archive: its records and, in the same file, its receipt.
+
+    Args:
+        path: final name; a file there is replaced.
+        receipt: asked for when the file is closed; ready for JSON.
+    """
+    return LabelFileSink(path, "unit", partial(UnitWriter, receipt=receipt), overwrite=True)
 
 
 def rotating_labels(

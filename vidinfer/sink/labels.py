@@ -110,10 +110,19 @@ class LabelFileSink:
         Raises:
             SinkError: disk full, …
         """
-        if self._writer is None or self._layout is None:
+        if self._layout is None:
+            raise SinkError(f"{self._path} is written before it is opened")
+        self.write_found(batch, find(batch, self._layout))
+
+    def write_found(self, batch: LabelledBatch, found: Findings) -> None:
+        """Append the records of ``batch``, whose findings are known: of its results only their number counts.
+
+        Raises:
+            SinkError: disk full, …
+        """
+        if self._writer is None:
             raise SinkError(f"{self._path} is written before it is opened")
         try:
-            found = find(batch, self._layout)
             self._writer.write(batch, found)
         except SinkError:
             raise

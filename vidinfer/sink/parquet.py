@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
+from vidinfer.sink.discardable import Discardable
 from vidinfer.sink.findings import BOX, FLOW, Findings, Layout, layout_of
 from vidinfer.sink.rows import Spans, columns_of, entry_columns, spread
 from vidinfer.sink.text import ratio, utf8
@@ -47,7 +48,7 @@ class ParquetWriter:
         self._source = utf8(source.name)
         self._names = [utf8(name) for name in model.categories]
         self._schema = _schema(self._layout, source, model)
-        self._file = _Discardable(file)
+        self._file = Discardable(file)
         self._writer = pq.ParquetWriter(pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd")
         self._waiting: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
@@ -179,27 +180,3 @@ def _facts(source: SourceInfo, model: ModelInfo) -> dict[str, object]:
             "skeleton": [list(pair) for pair in model.skeleton],
         },
     }
-
-
-class _Discardable:
-    """A file for writing whose later content can be declared worthless."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._worthless = False
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        size = memoryview(data).nbytes
-        if not self._worthless:
-            self._file.write(data)
-        return size
-
-    def flush(self) -> None:
-        """Nothing: whoever owns the file flushes it."""
-
-    def close(self) -> None:
-        """The file stays open: it is not ours."""
-
-    def discard(self) -> None:
-        self._worthless = True

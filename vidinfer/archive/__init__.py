@@ -1,0 +1,1 @@
+"""Archives: thousands of files, planned, labelled by several processes, restartable at any instant, proven at the end."""

@@ -1,0 +1,87 @@
+"""Which units are still to do, and which sources are complete with which unit. Pure bookkeeping."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from vidinfer.archive.planning import PlannedSource
+from vidinfer.archive.unit import Unit
+
+__all__ = ["Agenda", "work_of"]
+
+BYTES_A_FRAME = 20_000
+"""Of a file that does not say how many frames it has; about right for 1080p at 4 Mbit/s."""
+
+
+class Agenda:
+    """Thread rule: one thread. Memory: a few words for each unit that is not settled."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, list[PlannedSource]] = {}
+        self._left: dict[int, int] = {}
+        self._todo: deque[Unit] = deque()
+        self._last: deque[Unit] = deque()
+        self.units = 0
+        """All that were added, those of equal content counted once."""
+        self.settled = 0
+        self.work = 0.0
+        """Of all that were added."""
+
+    def add(self, planned: PlannedSource) -> list[Unit]:
+        """A source. Returns those of its units that no source before it has: each must be put or settled."""
+        new = [unit for unit in dict.fromkeys(planned.units) if unit.id not in self._sources]
+        self._left[id(planned)] = len({unit.id for unit in planned.units})
+        for unit_id in {unit.id for unit in planned.units}:
+            self._sources.setdefault(unit_id, []).append(planned)
+        self.units += len(new)
+        self.work += sum(map(work_of, new))
+        return new
+
+    def put(self, unit: Unit, *, last: bool = False) -> None:
+        """It is to be done; ``last``: when all others are."""
+        (self._last if last else self._todo).append(unit)
+
+    def take(self) -> Unit | None:
+        """The next one to do."""
+        queue = self._todo or self._last
+        return queue.popleft() if queue else None
+
+    @property
+    def waiting(self) -> int:
+        """Units that nobody has taken."""
+        return len(self._todo) + len(self._last)
+
+    def settle(self, unit_id: str) -> list[PlannedSource]:
+        """It is committed or given up. Returns the sources whose last unit it was."""
+        complete = []
+        self.settled += 1
+        for planned in self._sources[unit_id]:
+            self._left[id(planned)] -= 1
+            if not self._left[id(planned)]:
+                complete.append(planned)
+        return complete
+
+    def closed(self, planned: PlannedSource) -> None:
+        """The outputs of a complete source are there, or never will be."""
+        del self._left[id(planned)]
+        for unit_id in {unit.id for unit in planned.units}:
+            self._sources[unit_id].remove(planned)
+            if not self._sources[unit_id]:
+                del self._sources[unit_id]
+
+    def reopen(self, unit: Unit) -> None:
+        """A unit that was settled turned out not to be whole: it is done again, last."""
+        self.settled -= 1
+        for planned in self._sources[unit.id]:
+            self._left[id(planned)] += 1
+        self.put(unit, last=True)
+
+    def open_sources(self) -> list[PlannedSource]:
+        """Those without outputs so far."""
+        found = {id(planned): planned for sources in self._sources.values() for planned in sources}
+        return list(found.values())
+
+
+def work_of(unit: Unit) -> float:
+    """In frames, for progress; a guess from the bytes where nobody says how many."""
+    return float(unit.frames or max(1, unit.size // BYTES_A_FRAME))

@@ -1,0 +1,196 @@
+"""The outputs of one source, made of its units: proven to tile, written aside, renamed, and vouched for by run.json.
+
+Nothing in them tells when, where or how fast: the same units give the same bytes, however often a run was killed on the
+way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vidinfer.archive.journal import Quarantined
+from vidinfer.archive.labeller import model_of, source_of
+from vidinfer.archive.planning import PlannedSource
+from vidinfer.describe import versions
+from vidinfer.detections import Results
+from vidinfer.errors import SinkError
+from vidinfer.frame import Gap
+from vidinfer.record import Entry, LabelledBatch, Outcome
+from vidinfer.report import SourceReport, Status
+from vidinfer.sink import label_sink, withdraw_report, write_report
+from vidinfer.sink.findings import Findings, Layout, find, layout_of
+from vidinfer.sink.labels import LabelFileSink
+from vidinfer.sink.unit_read import read_unit
+from vidinfer.stats import LedgerSnapshot, ledger_of, together
+
+__all__ = ["Part", "finish_source", "finished_before"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What became of a unit: its receipt, or why there is none."""
+
+    path: Path
+    receipt: Mapping[str, Any] | None
+    held: Quarantined | None = None
+
+
+def finished_before(planned: PlannedSource) -> SourceReport | None:
+    """The report of a run that made these very outputs and all of them are there, or ``None``."""
+    path = planned.names.report
+    document = {} if path is None else _document(path)
+    archive = document.get("archive")
+    if not isinstance(archive, dict) or archive.get("digest") != planned.digest:
+        return None
+    sizes = archive.get("bytes")
+    if not isinstance(sizes, dict) or document.get("status") not in ("complete", "damaged"):
+        return None
+    for output in planned.names.labels.values():
+        try:
+            if output.stat().st_size != sizes.get(output.name):
+                return None
+        except OSError:
+            return None
+    return _as_before(planned, document)
+
+
+def finish_source(planned: PlannedSource, parts: Sequence[Part]) -> SourceReport:
+    """Write the label files of a source and its ``run.json``.
+
+    Args:
+        planned: the source.
+        parts: of its units, in their order; at least one has a receipt.
+
+    Raises:
+        DamagedUnit: a unit is not whole; it has to be made anew.
+        SinkError: an output cannot be written.
+    """
+    _check_tiles(planned)
+    receipts = [part.receipt for part in parts if part.receipt is not None]
+    first = receipts[0]
+    source = source_of(first["source"], planned.file.name)
+    model = model_of(first["model"])
+    layout = layout_of(source, model)
+    report_path = planned.names.report
+    assert report_path is not None, "an archive run writes label files"
+    withdraw_report(report_path)
+    outputs = [_write(planned, parts, form, path, layout) for form, path in planned.names.labels.items()]
+    ledger = together(ledger_of(receipt["frames"]) for receipt in receipts)
+    held = [part.held for part in parts if part.held is not None]
+    ledger = replace(ledger, gaps=ledger.gaps + len(held))
+    status: Status = "damaged" if held or _harmed(ledger) else "complete"
+    details = _details(planned, receipts, outputs)
+    report = SourceReport(
+        planned.file.name,
+        status,
+        ledger=ledger,
+        outputs=tuple(path for path, _, _ in outputs),
+        warnings=_warnings(receipts, held),
+        details=details,
+    )
+    write_report(report_path, report.as_dict(), overwrite=True)
+    return report
+
+
+def _write(
+    planned: PlannedSource, parts: Sequence[Part], form: str, path: Path, layout: Layout
+) -> tuple[Path, int, str]:
+    """One label file: its path, size and SHA-256."""
+    receipt = next(part.receipt for part in parts if part.receipt is not None)
+    source, model = source_of(receipt["source"], planned.file.name), model_of(receipt["model"])
+    sink = label_sink(form, path, overwrite=True)
+    assert isinstance(sink, LabelFileSink)
+    sink.open(source, model)
+    try:
+        for number, part in enumerate(parts):
+            for batch, found in _records(planned, number, part, layout, model.categories, source.time_base):
+                sink.write_found(batch, found)
+        sink.close()
+    finally:
+        sink.abort()  # changes nothing after a close
+    return path, path.stat().st_size, _sha256(path)
+
+
+def _records(
+    planned: PlannedSource,
+    number: int,
+    part: Part,
+    layout: Layout,
+    categories: tuple[str, ...],
+    base: Fraction,
+) -> Iterator[tuple[LabelledBatch, Findings]]:
+    """Of a unit; of one that was given up a single gap."""
+    if part.held is None:
+        yield from read_unit(part.path, layout, categories)
+        return
+    interval = planned.units[number].interval
+    last = None if interval.end is None else interval.end - 1
+    gap = Gap(interval.start, last, base, 0, f"given up: {part.held.reason}")
+    batch = LabelledBatch([Entry(Outcome.GAP, gap, reason=gap.reason)], Results(0, categories))
+    yield batch, find(batch, layout)
+
+
+def _check_tiles(planned: PlannedSource) -> None:
+    """The units cover the whole file, each instant once."""
+    intervals = [unit.interval for unit in planned.units]
+    whole = intervals and intervals[0].start is None and intervals[-1].end is None
+    joined = all(a.end == b.start and a.end is not None for a, b in zip(intervals, intervals[1:], strict=False))
+    if not (whole and joined):
+        raise SinkError(f"{planned.file.name}: its units do not tile: {intervals}")
+
+
+def _details(
+    planned: PlannedSource, receipts: Sequence[Mapping[str, Any]], outputs: Sequence[tuple[Path, int, str]]
+) -> dict[str, object]:
+    facts = receipts[0]["source"]
+    return {
+        "versions": versions(),
+        "model": receipts[0]["model"],
+        "source": {"name": planned.file.name, "path": str(planned.file.path), **facts},
+        "archive": {
+            "digest": planned.digest,
+            "fingerprint": planned.file.fingerprint,
+            "units": [unit.id for unit in planned.units],
+            "bytes": {path.name: size for path, size, _ in outputs},
+            "sha256": {path.name: sha256 for path, _, sha256 in outputs},
+        },
+    }
+
+
+def _harmed(ledger: LedgerSnapshot) -> bool:
+    return bool(ledger.corrupt or ledger.failed or ledger.gaps)
+
+
+def _warnings(receipts: Sequence[Mapping[str, Any]], held: Sequence[Quarantined]) -> tuple[str, ...]:
+    texts = dict.fromkeys(text for receipt in receipts for text in receipt["warnings"])
+    return (*texts, *(f"a stretch was given up after {one.tries} tries: {one.reason}" for one in held))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _as_before(planned: PlannedSource, document: Mapping[str, Any]) -> SourceReport:
+    return SourceReport(
+        planned.file.name,
+        "skipped",
+        ledger=ledger_of(document["frames"]),
+        outputs=tuple(planned.names.labels.values()),
+        warnings=("outputs were complete already",),
+        details={"status": document["status"], **document},
+    )

@@ -1,0 +1,195 @@
+"""Tries of units, written down before each is begun: what crashes a process leaves a trace, whatever it takes with it.
+
+A line for each event, appended and synced. A torn last line is that of a run that was killed while it wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vidinfer.sink.atomic import output_error
+
+__all__ = ["Journal", "Quarantined", "Quarantine"]
+
+
+class Journal:
+    """How often each unit was begun and how that ended. Thread rule: one thread.
+
+    A try that never ended is that of a run which was killed, and says nothing against the unit: such tries are counted
+    apart, as ``open``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read what there is, and begin to append.
+
+        Raises:
+            SinkError: not writable.
+        """
+        self._path = path
+        self._failed: Counter[str] = Counter()
+        self._open: Counter[str] = Counter()
+        for line in _lines(path):
+            self._count(line)
+        self._file = _append(path)
+
+    def begin(self, unit: str) -> None:
+        """Durable before it returns.
+
+        Raises:
+            SinkError: the disk is full.
+        """
+        self._write({"try": unit}, sync=True)
+
+    def failed(self, unit: str, reason: str) -> int:
+        """The try ended badly through the unit. Returns how many did."""
+        self._write({"failed": unit, "reason": reason}, sync=True)
+        return self._failed[unit]
+
+    def done(self, unit: str) -> None:
+        """The try ended well, or nobody is to blame."""
+        self._write({"done": unit}, sync=False)
+
+    def forgive(self, unit: str) -> None:
+        """What was counted does not count any more."""
+        self._write({"forgiven": unit}, sync=True)
+
+    def failures(self, unit: str) -> int:
+        """Tries that ended badly."""
+        return self._failed[unit]
+
+    def open_tries(self, unit: str) -> int:
+        """Tries whose end nobody saw."""
+        return self._open[unit]
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self, line: dict[str, object], *, sync: bool) -> None:
+        try:
+            _write_line(self._file, line, sync=sync)
+        except OSError as error:
+            raise output_error(self._path, error) from error
+        self._count(line)
+
+    def _count(self, line: dict[str, Any]) -> None:
+        kind, unit = next(((k, line[k]) for k in ("try", "failed", "done", "forgiven") if k in line), ("", ""))
+        if kind == "try":
+            self._open[unit] += 1
+        elif kind == "failed":
+            self._open[unit] -= 1
+            self._failed[unit] += 1
+        elif kind == "done":
+            self._open[unit] = 0
+            self._failed[unit] = 0
+        elif kind == "forgiven":
+            self._failed[unit] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A unit that was given up."""
+
+    unit: str
+    source: str
+    reason: str
+    tries: int
+    log: str = ""
+    """The last that its process said."""
+
+
+class Quarantine:
+    """Units that are not tried again until somebody asks for it. Thread rule: one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what there is.
+
+        Raises:
+            SinkError: not writable.
+        """
+        self._path = path
+        self._held: dict[str, Quarantined] = {}
+        for line in _lines(path):
+            if "released" in line:
+                self._held.pop(str(line["released"]), None)
+            elif "unit" in line:
+                fields = Quarantined.__dataclass_fields__
+                one = Quarantined(**{k: v for k, v in line.items() if k in fields})
+                self._held[one.unit] = one
+        self._file = _append(path)
+
+    def __iter__(self) -> Iterator[Quarantined]:
+        return iter(self._held.values())
+
+    def get(self, unit: str) -> Quarantined | None:
+        """Why it is held; ``None``: it is not."""
+        return self._held.get(unit)
+
+    def hold(self, one: Quarantined) -> None:
+        """Durable before it returns.
+
+        Raises:
+            SinkError: the disk is full.
+        """
+        self._write(asdict(one))
+        self._held[one.unit] = one
+
+    def release(self, unit: str) -> None:
+        """It may be tried again."""
+        self._write({"released": unit})
+        self._held.pop(unit, None)
+
+    def close(self) -> None:
+        """Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self, line: dict[str, object]) -> None:
+        try:
+            _write_line(self._file, line, sync=True)
+        except OSError as error:
+            raise output_error(self._path, error) from error
+
+
+def _append(path: Path) -> int:
+    """Open for appending; after a torn last line on a new one."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            os.write(file, b"\n")
+    except OSError as error:
+        raise output_error(path, error, "create") from error
+    return file
+
+
+def _write_line(file: int, line: dict[str, object], *, sync: bool) -> None:
+    data = (json.dumps(line) + "\n").encode()
+    written = os.write(file, data)
+    if written < len(data):  # a full disk took a part: the next line begins anew
+        os.write(file, data[written:])
+    if sync:
+        os.fdatasync(file)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    found = json.loads(line)
+                except ValueError:
+                    continue  # torn
+                if isinstance(found, dict):
+                    yield found
+    except FileNotFoundError:
+        return

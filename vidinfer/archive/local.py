@@ -1,0 +1,297 @@
+"""Units labelled by processes of this machine, each with the model, cores of its own and an eye on it.
+
+A process that crashes, hangs or takes too much memory is noticed, ended and replaced; the unit that it was at is told
+as lost, with the reason. So a file that crashes a decoder costs a process, not the night.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from vidinfer.archive.engine import Done, Event, Failed, Heard, Lost
+from vidinfer.archive.unit import Unit
+from vidinfer.archive.worker import work
+from vidinfer.clock import Clock
+from vidinfer.config import RunConfig
+from vidinfer.errors import ModelUnavailable, UsageError, VidinferError
+from vidinfer.memory import resident_bytes
+
+__all__ = ["Limits", "LocalEngine", "shares"]
+
+LOG_TAIL = 2000
+"""Bytes of what a lost process said that are kept."""
+JOIN = 5.0
+"""Seconds that a process which was killed may take to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a process is ended."""
+
+    stall: float = 120.0
+    """Seconds without a further frame; loading the model has ``load``."""
+    load: float = 900.0
+    """Seconds until the model is there: weights may have to be fetched."""
+    memory: int | None = None
+    """Bytes of resident memory; ``None``: no limit."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    number: int
+    process: SpawnProcess
+    pipe: Connection
+    log: Path
+    heard: float
+    """When it last got on."""
+    ready: bool = False
+    unit: Unit | None = None
+    decoded: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"worker-{self.number}"
+
+
+class LocalEngine:
+    """An :class:`~vidinfer.archive.engine.Engine`; its thread rule holds."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        fallback: RunConfig | None,
+        shares: Sequence[Sequence[int]],
+        logs: Path,
+        clock: Clock,
+        limits: Limits = Limits(),
+        on_ready: Callable[[dict[str, Any]], None] = lambda facts: None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            config: of every process.
+            fallback: for pictures on which the backend of ``config`` is not exact; ``None``: they fail.
+            shares: the cores of each process, one for each.
+            logs: folder for what the processes say.
+            clock: of the limits.
+            limits: when a process is ended.
+            on_ready: is told the facts of the model whenever a process has loaded it.
+        """
+        self._config = config
+        self._fallback = fallback
+        self._shares = shares
+        self._logs = logs
+        self._clock = clock
+        self._limits = limits
+        self._on_ready = on_ready
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> LocalEngine:
+        try:
+            for number in range(len(self._shares)):
+                self._workers.append(self._start(number))
+        except BaseException:
+            self._end_all()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_all()
+
+    @property
+    def places(self) -> int:
+        """Processes that are ready and have nothing to do."""
+        return sum(worker.ready and worker.unit is None for worker in self._workers)
+
+    def submit(self, unit: Unit, target: Path) -> None:
+        """Give a unit to a process."""
+        worker = next(worker for worker in self._workers if worker.ready and worker.unit is None)
+        worker.unit, worker.decoded, worker.heard = unit, 0, self._clock.now()
+        try:
+            worker.pipe.send(("label", unit, target))
+        except OSError:
+            return  # it is gone, which `wait` finds out
+
+    def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
+        """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
+
+        Raises:
+            ModelUnavailable, UsageError: the model cannot be loaded, or not be run as asked for.
+        """
+        for path in paths:
+            while not self.places:
+                self.wait(1.0)
+            worker = next(worker for worker in self._workers if worker.ready)
+            answer = self._asked(worker, ("choose", path))
+            if answer is not None and answer[0] == "chosen":
+                return answer[1], answer[2]
+            if answer is not None and answer[1] in ("unavailable", "usage"):
+                raise _as_raised(answer[1], answer[2], answer[3])
+        return None
+
+    def _asked(self, worker: _Worker, question: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        """The answer; ``None``: the process is gone, and another has its place."""
+        try:
+            worker.pipe.send(question)
+            if worker.pipe.poll(self._limits.load):
+                return tuple(worker.pipe.recv())
+        except (EOFError, OSError):
+            self._replace(worker, None)
+            return None
+        self._replace(worker, f"no answer for {self._limits.load:g} s, so it was ended")
+        return None
+
+    def wait(self, seconds: float) -> list[Event]:
+        """What happened; waits until something does, or ``seconds`` are over.
+
+        Raises:
+            ModelUnavailable, UsageError: the model cannot be loaded, or not be run as asked for.
+        """
+        by_object: dict[Any, _Worker] = {}
+        for worker in self._workers:
+            by_object[worker.pipe] = by_object[worker.process.sentinel] = worker
+        ready = {id(by_object[one]): by_object[one] for one in wait(list(by_object), timeout=seconds)}
+        events: list[Event] = []
+        for worker in ready.values():
+            events += self._hear(worker)
+        for worker in list(self._workers):
+            events += self._check(worker)
+        return events
+
+    def _hear(self, worker: _Worker) -> list[Event]:
+        """All that it sent, and its end."""
+        events: list[Event] = []
+        try:
+            while worker.pipe.poll():
+                event = self._understood(worker, worker.pipe.recv())
+                if event is not None:
+                    events.append(event)
+        except (EOFError, OSError):
+            events += self._replace(worker, None)
+        return events
+
+    def _understood(self, worker: _Worker, said: tuple[Any, ...]) -> Event | None:
+        now = self._clock.now()
+        if said[0] == "beat":
+            if worker.unit is None:
+                return None
+            if said[1] != worker.decoded:
+                worker.decoded, worker.heard = said[1], now
+            return Heard(worker.unit, worker.decoded, worker.name)
+        worker.heard = now
+        if said[0] == "ready":
+            worker.ready = True
+            self._on_ready(said[1])
+            return None
+        if said[0] == "failed" and not worker.ready:
+            raise _as_raised(said[1], said[2], said[3])
+        unit, worker.unit = worker.unit, None
+        assert unit is not None, f"an answer to nothing: {said[0]}"
+        if said[0] == "done":
+            return Done(unit, said[1], worker.name)
+        return Failed(unit, said[1], said[2], worker.name)
+
+    def _check(self, worker: _Worker) -> list[Event]:
+        """Is it alive, does it get on, is it small enough?"""
+        silent = self._clock.now() - worker.heard
+        limit = self._limits.stall if worker.ready else self._limits.load
+        if (worker.unit is not None or not worker.ready) and silent > limit:
+            return self._replace(worker, f"no frame for {limit:g} s, so it was ended")
+        most = self._limits.memory
+        if most is not None and worker.unit is not None:
+            used = resident_bytes(worker.process.pid or 0)
+            if used > most:
+                return self._replace(
+                    worker, f"took {used >> 20} MiB of memory, where {most >> 20} are allowed, so it was ended"
+                )
+        return []
+
+    def _replace(self, worker: _Worker, reason: str | None) -> list[Event]:
+        """End it if it has not ended, and start another in its place."""
+        if reason is not None:
+            worker.process.kill()
+        worker.process.join(JOIN)
+        reason = reason or _end_of(worker.process.exitcode)
+        log = _tail(worker.log)
+        unit = worker.unit
+        self._close(worker)
+        if not worker.ready:  # it would fail again
+            self._workers.remove(worker)
+            raise ModelUnavailable(f"a worker process ended before the model was loaded: {reason}; see {worker.log}")
+        self._workers[self._workers.index(worker)] = self._start(worker.number)
+        return [] if unit is None else [Lost(unit, reason, log, worker=worker.name)]
+
+    def _start(self, number: int) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        log = self._logs / f"worker-{number}.log"
+        log.unlink(missing_ok=True)
+        process = context.Process(
+            target=work,
+            args=(theirs, self._config, self._fallback, tuple(self._shares[number]), log, os.getpid()),
+            name=f"vidinfer-worker-{number}",
+            daemon=True,
+        )
+        process.start()
+        theirs.close()
+        return _Worker(number, process, ours, log, self._clock.now())
+
+    def _end_all(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join(JOIN)
+            self._close(worker)
+        self._workers.clear()
+
+    def _close(self, worker: _Worker) -> None:
+        worker.pipe.close()
+        if worker.process.exitcode is not None:
+            worker.process.close()
+
+
+def shares(cores: Sequence[int], workers: int) -> list[tuple[int, ...]]:
+    """Each worker's cores, as equal as can be; where there are fewer cores than workers, they share."""
+    if workers > len(cores):
+        return [(cores[i % len(cores)],) for i in range(workers)]
+    base, more = divmod(len(cores), workers)
+    sizes = [base + (i < more) for i in range(workers)]
+    starts = [sum(sizes[:i]) for i in range(workers)]
+    return [tuple(cores[start : start + size]) for start, size in zip(starts, sizes, strict=True)]
+
+
+def _as_raised(kind: str, text: str, status: int) -> VidinferError:
+    return UsageError(text) if kind == "usage" or status == UsageError.exit_status else ModelUnavailable(text)
+
+
+def _end_of(code: int | None) -> str:
+    if code is None:
+        return "closed its pipe"
+    if code < 0:
+        return f"crashed: {_signal_name(-code)}"
+    return f"ended with exit status {code}"
+
+
+def _signal_name(number: int) -> str:
+    names = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+    return names.get(number, f"signal {number}")
+
+
+def _tail(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LOG_TAIL))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,338 @@
+"""A run over an archive: planned, labelled by an engine, unit by unit, and finished source by source."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+from vidinfer.archive.agenda import Agenda, work_of
+from vidinfer.archive.engine import Done, Engine, Event, Failed, Heard, Lost
+from vidinfer.archive.finish import Part, finish_source, finished_before
+from vidinfer.archive.journal import Journal, Quarantine, Quarantined
+from vidinfer.archive.local import Limits, LocalEngine, shares
+from vidinfer.archive.planning import PlannedSource, SurveyedFile, plan_source, survey_file
+from vidinfer.archive.recipe import digest, recipe_of
+from vidinfer.archive.state import StateFolder
+from vidinfer.archive.unit import Unit
+from vidinfer.archive.view import ArchiveObserver, View
+from vidinfer.clock import Clock, MonotonicClock, seconds_until
+from vidinfer.config import RunConfig
+from vidinfer.errors import SinkError, SourceError
+from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
+from vidinfer.progress import StopSignal
+from vidinfer.report import RunReport, SourceReport
+from vidinfer.archive.summary import row_of
+from vidinfer.sink.manifest import ManifestRow, write_manifest
+from vidinfer.sink.unit_read import DamagedUnit, read_receipt
+from vidinfer.source import SourceFile, expand_sources
+
+__all__ = ["run_archive"]
+
+TRIES = 3
+"""Tries of a unit that ends badly."""
+SUSPECT = 3
+"""Tries that nobody saw the end of, from which on a unit is tried last: perhaps it takes the whole run with it."""
+TICK = 0.5
+"""Seconds from one look at everything to the next."""
+
+
+def run_archive(
+    config: RunConfig, *, observer: ArchiveObserver, stop: StopSignal, command: Sequence[str] = ()
+) -> RunReport:
+    """Label every source of the configuration, as far as it was not done before.
+
+    Raises:
+        UsageError: options that make no sense, outputs of something else, another run in the same folder.
+        ModelUnavailable: no model, or no weights.
+        SinkError: the output folder cannot be written, or the disk is full; what is done stays, run again to go on.
+    """
+    config.require_offline()
+    check_writable(config.out)
+    clock = MonotonicClock()
+    with StateFolder(config.out) as state, ExitStack() as stack:
+        journal, quarantine = Journal(state.path / "journal.jsonl"), Quarantine(state.path / "quarantine.jsonl")
+        stack.callback(journal.close)
+        stack.callback(quarantine.close)
+        return _Archive(config, observer, stop, clock, state, journal, quarantine).run()
+
+
+class _Archive:
+    """All that one run shares. Thread rule: one thread."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        observer: ArchiveObserver,
+        stop: StopSignal,
+        clock: Clock,
+        state: StateFolder,
+        journal: Journal,
+        quarantine: Quarantine,
+    ) -> None:
+        self._config = config
+        self._observer = observer
+        self._stop = stop
+        self._clock = clock
+        self._state = state
+        self._journal = journal
+        self._quarantine = quarantine
+        self._began = clock.now()
+        self._deadline = _deadline(config, self._began)
+        self._agenda = Agenda()
+        self._complete: deque[PlannedSource] = deque()
+        """Sources whose outputs can be made."""
+        self._flying: dict[str, Unit] = {}
+        self._bad: dict[str, Quarantined] = {}
+        """Units that are given up, for this run at least."""
+        self._reports: list[SourceReport] = []
+        self._rows: list[ManifestRow] = []
+        self._facts: dict[str, Any] | None = None
+        self._view = View(observer, clock, state)
+
+    def run(self) -> RunReport:
+        """Plan, label, finish."""
+        expanded = expand_sources(self._config.sources)
+        if not expanded.files and len(expanded.errors) == 1:
+            raise expanded.errors[0][1]
+        for spec, error in expanded.errors:
+            self._settled(SourceReport(spec, "failed", error=str(error)))
+        surveyed = self._survey(expanded.files)
+        if surveyed:
+            config, fallback = self._as_chosen([file for file, _ in surveyed])
+            with self._engine(config, fallback) as engine:
+                self._plan(surveyed, self._model_facts(engine))
+                self._label(engine)
+        for planned in self._agenda.open_sources():
+            self._settled(SourceReport(planned.file.name, "interrupted", error="not finished"), planned)
+        write_manifest(self._config.out / "manifest.parquet", self._rows)
+        return RunReport(tuple(self._reports), self._clock.now() - self._began)
+
+    def _survey(self, files: Sequence[SourceFile]) -> list[tuple[SurveyedFile, OutputNames]]:
+        """Every file looked at; those that cannot be read are told."""
+        config = self._config
+        names = name_outputs([str(file.name) for file in files], config.out, config.label_files, video=False)
+        if self._state.fresh and not config.overwrite:
+            check_free(names)
+        found = []
+        for file, one in zip(files, names, strict=True):
+            if self._stop.requested:
+                break
+            try:
+                found.append((survey_file(file), one))
+            except SourceError as error:
+                self._settled(SourceReport(str(file.name), "failed", error=str(error)))
+        return found
+
+    def _as_chosen(self, files: Sequence[SurveyedFile]) -> tuple[RunConfig, RunConfig | None]:
+        """The configuration with backend and precision as they were chosen when this folder was begun, so that a run
+        that goes on labels as it began; and what to do about pictures on which that is not exact."""
+        config = self._config
+        if "auto" not in (config.backend, config.precision):
+            return config, None
+        asked = ("model", "weights", "device", "backend", "precision", "task")
+        key = digest({name: str(getattr(config, name)) for name in asked})
+        choice = self._state.choice(key)
+        if choice is None:
+            with self._engine(config, None, workers=1) as scout:
+                chosen = scout.choose(file.path for file in files) or ("eager", "fp32")
+            choice = {"model": config.model, "backend": chosen[0], "precision": chosen[1]}
+            self._state.keep_choice(key, choice)
+        pinned = replace(config, backend=choice["backend"], precision=choice["precision"])
+        eager = replace(config, backend="eager", precision="fp32")
+        return pinned, None if pinned == eager else eager
+
+    def _engine(
+        self, config: RunConfig, fallback: RunConfig | None, workers: int | None = None
+    ) -> LocalEngine:
+        cores = _cores()
+        memory = None if config.worker_memory is None else int(config.worker_memory * 2**20)
+        self._facts = None
+        return LocalEngine(
+            config,
+            fallback,
+            shares(cores, workers or config.workers or len(cores)),
+            self._state.logs,
+            self._clock,
+            Limits(stall=config.stall, memory=memory),
+            self._heard_facts,
+        )
+
+    def _heard_facts(self, facts: dict[str, Any]) -> None:
+        self._facts = facts
+
+    def _model_facts(self, engine: Engine) -> dict[str, Any]:
+        """Of the model, once the first process has loaded it."""
+        while self._facts is None:
+            engine.wait(TICK)
+        return self._facts
+
+    def _plan(self, surveyed: Sequence[tuple[SurveyedFile, OutputNames]], facts: dict[str, Any]) -> None:
+        """Name all units, and find out which are still to do."""
+        recipe = digest(recipe_of(self._config, facts["sha256"]))
+        settled: list[Unit] = []
+        for file, names in surveyed:
+            planned = plan_source(file, names, recipe, self._config.label_files)
+            before = finished_before(planned)
+            if before is not None:
+                self._view.kept(planned)
+                self._settled(before, planned)
+                continue
+            for unit in self._agenda.add(planned):
+                if self._is_to_do(unit):
+                    self._agenda.put(unit, last=self._is_suspect(unit))
+                else:
+                    settled.append(unit)
+        self._view.planned(len(surveyed), self._agenda)
+        for unit in settled:
+            self._view.tally.kept(work_of(unit))
+            self._complete += self._agenda.settle(unit.id)
+
+    def _is_to_do(self, unit: Unit) -> bool:
+        """It is neither committed nor given up."""
+        held = self._quarantine.get(unit.id)
+        if held is not None and self._config.retry_quarantined:
+            self._quarantine.release(unit.id)
+            self._journal.forgive(unit.id)
+        elif held is not None:
+            self._bad[unit.id] = held
+            return False
+        try:
+            return read_receipt(self._state.unit(unit.id)) is None
+        except DamagedUnit as error:
+            self._observer.warning(f"{error}; it is made anew")
+            return True
+
+    def _is_suspect(self, unit: Unit) -> bool:
+        """It was begun before and did not end well: others should not suffer for it."""
+        return self._journal.open_tries(unit.id) >= SUSPECT or self._journal.failures(unit.id) > 0
+
+    def _label(self, engine: Engine) -> None:
+        """Until nothing is left, or a stop is asked for: then what is under way is finished, unless it is urgent."""
+        while not self._stop.aborted:
+            stopping = self._stop.requested or self._over()
+            if not stopping:
+                self._submit(engine)
+            while self._complete and not self._stop.aborted:
+                self._finish(self._complete.popleft())
+                if not stopping:
+                    self._submit(engine)  # making outputs takes time, in which nobody should be idle
+            if not self._flying and (stopping or not self._agenda.waiting):
+                return
+            for event in engine.wait(TICK):
+                self._handle(event)
+            self._view.tick(self._flying)
+
+    def _over(self) -> bool:
+        """The time that was allowed is used up."""
+        return self._deadline is not None and self._clock.now() >= self._deadline
+
+    def _submit(self, engine: Engine) -> None:
+        while engine.places and (unit := self._agenda.take()) is not None:
+            self._journal.begin(unit.id)
+            engine.submit(unit, self._state.unit(unit.id))
+            self._flying[unit.id] = unit
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Heard):
+            self._view.heard(event)
+            return
+        unit = event.unit
+        del self._flying[unit.id]
+        if isinstance(event, Done):
+            self._journal.done(unit.id)
+            self._settle(unit, event.receipt["frames"]["decoded"])
+        elif isinstance(event, Failed):
+            self._failed(event)
+        elif event.blame:
+            self._tried_in_vain(unit, event.reason, event.log)
+        else:
+            self._journal.done(unit.id)
+            self._agenda.put(unit)
+
+    def _failed(self, event: Failed) -> None:
+        """A unit raised."""
+        unit = event.unit
+        if event.kind == "sink":
+            self._journal.done(unit.id)
+            raise SinkError(f"{event.text}; what is committed stays, run again to go on")
+        if event.kind in ("model", "bug"):
+            self._tried_in_vain(unit, event.text, "")
+            return
+        self._journal.done(unit.id)  # it would be the same again, but for a person who mends it
+        self._bad[unit.id] = Quarantined(unit.id, str(unit.path), event.text, 1)
+        self._settle(unit, 0)
+
+    def _tried_in_vain(self, unit: Unit, reason: str, log: str) -> None:
+        """Once more, last, or never again."""
+        tries = self._journal.failed(unit.id, reason)
+        if tries < TRIES:
+            self._observer.warning(f"{unit.path}: {reason}; it is tried again ({tries} of {TRIES})")
+            self._agenda.put(unit, last=True)
+            return
+        held = Quarantined(unit.id, str(unit.path), reason, tries, log)
+        self._quarantine.hold(held)
+        self._bad[unit.id] = held
+        self._observer.warning(f"{unit.path}: {reason}; put in quarantine after {tries} tries")
+        self._settle(unit, 0)
+
+    def _settle(self, unit: Unit, decoded: int) -> None:
+        self._view.ended(unit, decoded)
+        self._complete += self._agenda.settle(unit.id)
+
+    def _finish(self, planned: PlannedSource) -> None:
+        """Make the outputs of a source whose units are all settled."""
+        parts = []
+        for unit in planned.units:
+            path, held = self._state.unit(unit.id), self._bad.get(unit.id)
+            try:
+                parts.append(Part(path, None if held else read_receipt(path), held))
+            except DamagedUnit as error:
+                self._again(unit, error)
+                return
+        held = [part.held for part in parts if part.held is not None]
+        if len(held) == len(parts):
+            status = "quarantined" if self._quarantine.get(planned.units[0].id) else "failed"
+            self._agenda.closed(planned)
+            report = SourceReport(planned.file.name, "failed", error=held[0].reason)
+            self._settled(report, planned, status)
+            return
+        try:
+            report = finish_source(planned, parts)
+        except DamagedUnit as error:
+            self._again(next(u for u in planned.units if str(self._state.unit(u.id)) in str(error)), error)
+            return
+        self._agenda.closed(planned)
+        self._settled(report, planned)
+
+    def _again(self, unit: Unit, error: DamagedUnit) -> None:
+        self._observer.warning(f"{error}; it is made anew")
+        self._state.unit(unit.id).unlink(missing_ok=True)
+        self._agenda.reopen(unit)
+
+    def _settled(
+        self, report: SourceReport, planned: PlannedSource | None = None, status: str | None = None
+    ) -> None:
+        """A source is done with."""
+        self._rows.append(row_of(report, planned, self._config.out, status))
+        report = replace(report, details={})  # thousands of them are kept
+        self._reports.append(report)
+        self._view.source_settled(report)
+        self._observer.source_finished(report)
+
+
+def _deadline(config: RunConfig, now: float) -> float | None:
+    """On the monotonic clock: whichever comes first."""
+    seconds = [] if config.budget is None else [float(config.budget)]
+    if config.until is not None:
+        seconds.append(seconds_until(*config.until))
+    return now + min(seconds) if seconds else None
+
+
+def _cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))

@@ -1,0 +1,122 @@
+"""Units of an archive read back: the receipt, and the batches that every label format can write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidinfer.detections import Results
+from vidinfer.errors import SinkError
+from vidinfer.frame import FrameStamp, Gap
+from vidinfer.record import Entry, LabelledBatch, Outcome, Span
+from vidinfer.sink.findings import NUMBERS, Findings, Layout
+from vidinfer.sink.unit import RECEIPT, unit_columns
+
+__all__ = ["DamagedUnit", "read_receipt", "read_unit"]
+
+ROWS = 1024
+"""Frames in memory at a time."""
+
+
+class DamagedUnit(SinkError):
+    """A unit's file is not whole: cut off, or changed after it was made. It has to be made anew."""
+
+
+def read_receipt(path: Path) -> dict[str, Any] | None:
+    """The receipt of a unit; ``None`` where there is no file.
+
+    Raises:
+        DamagedUnit: the file is no unit, or was cut off.
+        SinkError: it cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = (pq.read_metadata(path).metadata or {}).get(RECEIPT.encode())
+        receipt = None if found is None else json.loads(found)
+    except FileNotFoundError:
+        return None
+    except (pa.ArrowException, ValueError) as error:
+        raise DamagedUnit(f"{path}: not a whole unit ({_first_line(error)})") from error
+    except OSError as error:
+        if error.errno is None:  # the library's own: what it read makes no sense
+            raise DamagedUnit(f"{path}: not a whole unit ({_first_line(error)})") from error
+        raise SinkError(f"{path}: cannot be read ({error.strerror}); check the disk") from error
+    if not isinstance(receipt, dict):
+        raise DamagedUnit(f"{path}: a Parquet file without a receipt")
+    return receipt
+
+
+def read_unit(path: Path, layout: Layout, categories: tuple[str, ...]) -> Iterator[tuple[LabelledBatch, Findings]]:
+    """The records of a unit in order, some at a time, with their findings as :func:`~vidinfer.sink.findings.find`
+    gave them. The results hold no more than the number of frames: the findings are all that label files need.
+
+    Raises:
+        DamagedUnit: the file is not whole, or of another layout.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            expected = list(unit_columns(layout))
+            if file.schema_arrow.names != expected:
+                raise DamagedUnit(f"{path}: its columns are not those of this model's findings")
+            for batch in file.iter_batches(ROWS):
+                yield _batch(batch, layout, categories)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, SinkError):
+            raise
+        raise DamagedUnit(f"{path}: not a whole unit ({_first_line(error)})") from error
+
+
+def _batch(batch: Any, layout: Layout, categories: tuple[str, ...]) -> tuple[LabelledBatch, Findings]:
+    lists = batch.column("labels" if layout.kind != "flow" else NUMBERS["flow"][0])
+    known = np.asarray(lists.is_valid())
+    rows = np.where(known, np.cumsum(known) - 1, -1)
+    counts = np.asarray(lists.value_lengths().fill_null(0))[known]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    labels = np.asarray(lists.flatten(), np.int64) if layout.kind != "flow" else np.zeros(0, np.int64)
+    numbers = {name: _floats(batch.column(name).flatten()) for name in NUMBERS[layout.kind]}
+    masks = batch.column("masks").flatten().to_pylist() if layout.masks else None
+    points = None
+    if layout.keypoints:
+        flat = _floats(batch.column("keypoints").flatten().flatten())
+        points = flat.reshape(-1, layout.keypoints, 3)
+    found = Findings(offsets, labels, numbers, masks, points)
+    return LabelledBatch(_entries(batch, rows.tolist()), Results(int(known.sum()), categories)), found
+
+
+def _floats(column: Any) -> Any:
+    return np.array(column.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _entries(batch: Any, rows: list[int]) -> list[Entry]:
+    names = [name for name in batch.schema.names if not str(batch.schema.field(name).type).startswith("list")]
+    columns = {name: batch.column(name).to_pylist() for name in names}
+    bases: dict[str, Fraction] = {text: Fraction(text) for text in set(columns["time_base"])}
+    return [_entry({name: columns[name][i] for name in names}, bases, row) for i, row in enumerate(rows)]
+
+
+def _entry(of: Mapping[str, Any], bases: Mapping[str, Fraction], row: int) -> Entry:
+    outcome, base = Outcome(of["outcome"]), bases[of["time_base"]]
+    if outcome is Outcome.GAP:
+        gap = Gap(of["first_pts"], of["last_pts"], base, of["packets"], of["reason"])
+        return Entry(outcome, gap, reason=of["reason"])
+    stamp = FrameStamp(of["frame"], of["pts"], base, of["duration"], bool(of["keyframe"]))
+    span = None
+    if of["span_frames"] is not None:
+        span = Span(
+            of["span_first_pts"], of["span_last_pts"], of["span_frames"], of["span_seconds"], bool(of["span_padded"])
+        )
+    return Entry(outcome, stamp, row, of["reason"], span=span)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
