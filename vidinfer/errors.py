@@ -7,6 +7,7 @@
      ├── ModelUnavailable               a model or its weights cannot be had                   exit 3
      │    └── BackendUnavailable        a backend is not there, cannot take the model, or is inexact
      ├── SourceError (OSError)          a source cannot be opened, or holds no video           exit 1
+     │    ├── SourceChanged             a file is not the one any more that was planned
      │    ├── SourceRefused             a stream says no (password, no such path): asking again soon is no use
      │    └── SourceUnreachable         nobody answers at a stream's address
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
@@ -29,6 +30,7 @@ __all__ = [
     "ModelUnavailable",
     "RingAborted",
     "SinkError",
+    "SourceChanged",
     "SourceError",
     "SourceRefused",
     "SourceUnreachable",
@@ -61,6 +63,10 @@ class BackendUnavailable(ModelUnavailable):
 
 class SourceError(VidinferError, OSError):
     """A source cannot be opened or holds no video that can be decoded."""
+
+
+class SourceChanged(SourceError):
+    """A file is not the one that was planned: it was written to since."""
 
 
 class SourceRefused(SourceError):

@@ -11,9 +11,16 @@ from vidinfer.clock import Clock
 from vidinfer.errors import Interrupted
 from vidinfer.frame import SourceInfo
 from vidinfer.report import SourceReport
-from vidinfer.status import LiveStatus
+from vidinfer.status import ArchiveStatus, LiveStatus
 
-__all__ = ["InterruptibleClock", "LiveObserver", "Observer", "SilentObserver", "StopSignal"]
+__all__ = [
+    "ArchiveObserver",
+    "InterruptibleClock",
+    "LiveObserver",
+    "Observer",
+    "SilentObserver",
+    "StopSignal",
+]
 
 
 class Observer(Protocol):
@@ -52,6 +59,26 @@ class LiveObserver(Protocol):
         ...
 
 
+class ArchiveObserver(Protocol):
+    """Told how an archive run gets on, on one thread."""
+
+    def planned(self, sources: int, units: int, todo: int) -> None:
+        """What there is, and how many units are still to do."""
+        ...
+
+    def archive(self, status: ArchiveStatus) -> None:
+        """How things stand, about twice a second."""
+        ...
+
+    def source_finished(self, report: SourceReport) -> None:
+        """A source is settled, one way or another."""
+        ...
+
+    def warning(self, text: str) -> None:
+        """Something a person should know, in one line."""
+        ...
+
+
 class SilentObserver:
     """Watches and says nothing."""
 
@@ -68,6 +95,12 @@ class SilentObserver:
         """Nothing."""
 
     def status(self, status: LiveStatus) -> None:
+        """Nothing."""
+
+    def planned(self, sources: int, units: int, todo: int) -> None:
+        """Nothing."""
+
+    def archive(self, status: ArchiveStatus) -> None:
         """Nothing."""
 
     def warning(self, text: str) -> None:

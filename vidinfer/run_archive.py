@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from vidinfer.archive.agenda import Agenda, work_of
-from vidinfer.archive.engine import Done, Engine, Event, Failed, Heard, Lost
+from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.finish import Part, finish_source, finished_before
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
-from vidinfer.archive.local import Limits, LocalEngine, shares
+from vidinfer.archive.local import local_engine
 from vidinfer.archive.planning import PlannedSource, SurveyedFile, plan_source, survey_file
 from vidinfer.archive.recipe import digest, recipe_of
 from vidinfer.archive.state import StateFolder
+from vidinfer.archive.summary import row_of
 from vidinfer.archive.unit import Unit
-from vidinfer.archive.view import ArchiveObserver, View
+from vidinfer.archive.view import View
 from vidinfer.clock import Clock, MonotonicClock, seconds_until
 from vidinfer.config import RunConfig
 from vidinfer.errors import SinkError, SourceError
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
-from vidinfer.progress import StopSignal
+from vidinfer.progress import ArchiveObserver, StopSignal
 from vidinfer.report import RunReport, SourceReport
-from vidinfer.archive.summary import row_of
 from vidinfer.sink.manifest import ManifestRow, write_manifest
 from vidinfer.sink.unit_read import DamagedUnit, read_receipt
 from vidinfer.source import SourceFile, expand_sources
@@ -41,9 +41,15 @@ TICK = 0.5
 
 
 def run_archive(
-    config: RunConfig, *, observer: ArchiveObserver, stop: StopSignal, command: Sequence[str] = ()
+    config: RunConfig, *, observer: ArchiveObserver, stop: StopSignal, engine: EngineFactory = local_engine
 ) -> RunReport:
     """Label every source of the configuration, as far as it was not done before.
+
+    Args:
+        config: what to do.
+        observer: is told how it gets on.
+        stop: a request ends it once the units under way are done, an abort at once.
+        engine: who labels.
 
     Raises:
         UsageError: options that make no sense, outputs of something else, another run in the same folder.
@@ -54,10 +60,14 @@ def run_archive(
     check_writable(config.out)
     clock = MonotonicClock()
     with StateFolder(config.out) as state, ExitStack() as stack:
-        journal, quarantine = Journal(state.path / "journal.jsonl"), Quarantine(state.path / "quarantine.jsonl")
+        journal, quarantine = (
+            Journal(state.path / "journal.jsonl"),
+            Quarantine(state.path / "quarantine.jsonl"),
+        )
         stack.callback(journal.close)
         stack.callback(quarantine.close)
-        return _Archive(config, observer, stop, clock, state, journal, quarantine).run()
+        make = partial(engine, logs=state.logs, clock=clock)
+        return _Archive(config, observer, stop, clock, state, journal, quarantine, make).run()
 
 
 class _Archive:
@@ -72,7 +82,9 @@ class _Archive:
         state: StateFolder,
         journal: Journal,
         quarantine: Quarantine,
+        engine: Callable[[RunConfig, RunConfig | None], Engine],
     ) -> None:
+        self._engine = engine
         self._config = config
         self._observer = observer
         self._stop = stop
@@ -90,7 +102,6 @@ class _Archive:
         """Units that are given up, for this run at least."""
         self._reports: list[SourceReport] = []
         self._rows: list[ManifestRow] = []
-        self._facts: dict[str, Any] | None = None
         self._view = View(observer, clock, state)
 
     def run(self) -> RunReport:
@@ -104,7 +115,7 @@ class _Archive:
         if surveyed:
             config, fallback = self._as_chosen([file for file, _ in surveyed])
             with self._engine(config, fallback) as engine:
-                self._plan(surveyed, self._model_facts(engine))
+                self._plan(surveyed, engine.model_facts())
                 self._label(engine)
         for planned in self._agenda.open_sources():
             self._settled(SourceReport(planned.file.name, "interrupted", error="not finished"), planned)
@@ -117,6 +128,7 @@ class _Archive:
         names = name_outputs([str(file.name) for file in files], config.out, config.label_files, video=False)
         if self._state.fresh and not config.overwrite:
             check_free(names)
+        self._state.begin()
         found = []
         for file, one in zip(files, names, strict=True):
             if self._stop.requested:
@@ -137,38 +149,13 @@ class _Archive:
         key = digest({name: str(getattr(config, name)) for name in asked})
         choice = self._state.choice(key)
         if choice is None:
-            with self._engine(config, None, workers=1) as scout:
+            with self._engine(replace(config, workers=1), None) as scout:
                 chosen = scout.choose(file.path for file in files) or ("eager", "fp32")
             choice = {"model": config.model, "backend": chosen[0], "precision": chosen[1]}
             self._state.keep_choice(key, choice)
         pinned = replace(config, backend=choice["backend"], precision=choice["precision"])
         eager = replace(config, backend="eager", precision="fp32")
         return pinned, None if pinned == eager else eager
-
-    def _engine(
-        self, config: RunConfig, fallback: RunConfig | None, workers: int | None = None
-    ) -> LocalEngine:
-        cores = _cores()
-        memory = None if config.worker_memory is None else int(config.worker_memory * 2**20)
-        self._facts = None
-        return LocalEngine(
-            config,
-            fallback,
-            shares(cores, workers or config.workers or len(cores)),
-            self._state.logs,
-            self._clock,
-            Limits(stall=config.stall, memory=memory),
-            self._heard_facts,
-        )
-
-    def _heard_facts(self, facts: dict[str, Any]) -> None:
-        self._facts = facts
-
-    def _model_facts(self, engine: Engine) -> dict[str, Any]:
-        """Of the model, once the first process has loaded it."""
-        while self._facts is None:
-            engine.wait(TICK)
-        return self._facts
 
     def _plan(self, surveyed: Sequence[tuple[SurveyedFile, OutputNames]], facts: dict[str, Any]) -> None:
         """Name all units, and find out which are still to do."""
@@ -293,11 +280,10 @@ class _Archive:
             except DamagedUnit as error:
                 self._again(unit, error)
                 return
-        held = [part.held for part in parts if part.held is not None]
-        if len(held) == len(parts):
+        if parts[0].held is not None and all(part.held for part in parts):
             status = "quarantined" if self._quarantine.get(planned.units[0].id) else "failed"
             self._agenda.closed(planned)
-            report = SourceReport(planned.file.name, "failed", error=held[0].reason)
+            report = SourceReport(planned.file.name, "failed", error=parts[0].held.reason)
             self._settled(report, planned, status)
             return
         try:
@@ -330,9 +316,3 @@ def _deadline(config: RunConfig, now: float) -> float | None:
     if config.until is not None:
         seconds.append(seconds_until(*config.until))
     return now + min(seconds) if seconds else None
-
-
-def _cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))

@@ -1,4 +1,4 @@
-"""What a live run is doing at one moment: for the terminal, the preview page and the metrics."""
+"""What a run is doing at one moment: for the terminal, the preview page, the metrics and ``vidinfer status``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vidinfer.latency import Percentiles
 from vidinfer.stages import ModelInfo
 from vidinfer.stats import LedgerSnapshot
 
-__all__ = ["LiveStatus", "OutletStatus", "StreamState", "StreamStatus"]
+__all__ = ["ArchiveStatus", "LiveStatus", "OutletStatus", "StreamState", "StreamStatus", "WorkerStatus"]
 
 
 class StreamState(StrEnum):
@@ -94,3 +94,51 @@ class LiveStatus:
     """Resident, of this process."""
     warnings: tuple[str, ...] = ()
     """What a person should know of the whole run, a line each; they stay."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkerStatus:
+    """What one worker is at."""
+
+    name: str
+    source: str
+    decoded: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveStatus:
+    """One moment of a run. Seconds are of wall time."""
+
+    sources: int
+    sources_done: int
+    units: int
+    units_done: int
+    """Settled: committed, kept from before, failed or given up."""
+    frames: int
+    """Decoded in this run."""
+    seconds: float
+    """Since the run began to label."""
+    frames_per_second: float
+    """Of late."""
+    share_done: float
+    """0 to 1, of the work."""
+    seconds_left: float | None
+    """``None``: nobody knows yet."""
+    quarantined: int = 0
+    failed: int = 0
+    workers: tuple[WorkerStatus, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return {
+            "sources": {"total": self.sources, "done": self.sources_done, "failed": self.failed},
+            "units": {"total": self.units, "done": self.units_done, "quarantined": self.quarantined},
+            "frames": self.frames,
+            "seconds": round(self.seconds, 1),
+            "frames_per_second": round(self.frames_per_second, 2),
+            "share_done": round(self.share_done, 4),
+            "seconds_left": None if self.seconds_left is None else round(self.seconds_left),
+            "workers": [
+                {"name": one.name, "source": one.source, "decoded": one.decoded} for one in self.workers
+            ],
+        }

@@ -1,1 +1,1 @@
-"""Archives: thousands of files, planned, labelled by several processes, restartable at any instant, proven at the end."""
+"""Archives: thousands of files, labelled by several processes, restartable at any instant, proven at the end."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 from vidinfer.archive.unit import Unit
+from vidinfer.clock import Clock
+from vidinfer.config import RunConfig
 
-__all__ = ["Done", "Engine", "Event", "Failed", "Heard", "Lost"]
+__all__ = ["Done", "Engine", "EngineFactory", "Event", "Failed", "Heard", "Lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,23 @@ Event = Done | Failed | Lost | Heard
 class Engine(Protocol):
     """Labels units, several at a time. Thread rule: one thread."""
 
+    def model_facts(self) -> dict[str, Any]:
+        """The facts of the model, as in receipts; waits until somebody has loaded it.
+
+        Raises:
+            ModelUnavailable: nobody can.
+            UsageError: an option that it does not have.
+        """
+        ...
+
+    def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
+        """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
+
+        Raises:
+            ModelUnavailable, UsageError: the model cannot be loaded, or not be run as asked for.
+        """
+        ...
+
     @property
     def places(self) -> int:
         """Units that may be submitted at once, now."""
@@ -84,4 +104,19 @@ class Engine(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give up what is under way and end every process."""
+        ...
+
+
+class EngineFactory(Protocol):
+    """Makes an engine that is not started yet."""
+
+    def __call__(self, config: RunConfig, fallback: RunConfig | None, *, logs: Path, clock: Clock) -> Engine:
+        """Make it.
+
+        Args:
+            config: what to do with each unit.
+            fallback: for pictures on which the backend of ``config`` is not exact; ``None``: they fail.
+            logs: folder for what processes say.
+            clock: of limits.
+        """
         ...

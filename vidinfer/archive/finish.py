@@ -11,11 +11,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from vidinfer.archive.facts import model_of, source_of
 from vidinfer.archive.journal import Quarantined
-from vidinfer.archive.labeller import model_of, source_of
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.describe import versions
 from vidinfer.detections import Results
@@ -140,7 +141,7 @@ def _check_tiles(planned: PlannedSource) -> None:
     """The units cover the whole file, each instant once."""
     intervals = [unit.interval for unit in planned.units]
     whole = intervals and intervals[0].start is None and intervals[-1].end is None
-    joined = all(a.end == b.start and a.end is not None for a, b in zip(intervals, intervals[1:], strict=False))
+    joined = all(a.end == b.start and a.end is not None for a, b in pairwise(intervals))
     if not (whole and joined):
         raise SinkError(f"{planned.file.name}: its units do not tile: {intervals}")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from vidinfer.sink.atomic import output_error
 
-__all__ = ["Journal", "Quarantined", "Quarantine"]
+__all__ = ["Journal", "Quarantine", "Quarantined"]
 
 
 class Journal:
@@ -81,7 +81,9 @@ class Journal:
         self._count(line)
 
     def _count(self, line: dict[str, Any]) -> None:
-        kind, unit = next(((k, line[k]) for k in ("try", "failed", "done", "forgiven") if k in line), ("", ""))
+        kind, unit = next(
+            ((k, line[k]) for k in ("try", "failed", "done", "forgiven") if k in line), ("", "")
+        )
         if kind == "try":
             self._open[unit] += 1
         elif kind == "failed":

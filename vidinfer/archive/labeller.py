@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vidinfer.archive.facts import model_facts
 from vidinfer.archive.unit import Unit
 from vidinfer.build import feeding, make_pipeline, nvdec_device
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_source
-from vidinfer.errors import BackendUnavailable, SourceError
-from vidinfer.frame import SourceInfo
+from vidinfer.errors import BackendUnavailable, SourceChanged, SourceError
 from vidinfer.ondemand import ModelOnDemand
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan
 from vidinfer.sink import unit_sink
 from vidinfer.source import open_source
-from vidinfer.stages import Model, ModelInfo, Source
+from vidinfer.stages import Model, Source
 
-__all__ = ["SourceChanged", "UnitLabeller", "model_facts", "model_of", "source_of"]
+__all__ = ["UnitLabeller"]
 
 MANY = 1 << 20
 """Sources that are still to come, for choosing how to run."""
-
-
-class SourceChanged(SourceError):
-    """A file is not the one that was planned: it was written to since."""
 
 
 class UnitLabeller:
@@ -123,7 +117,7 @@ class UnitLabeller:
         )
         sink.open(source.info, model.info)
         try:
-            pipeline.run([sink], lambda frames: None)
+            pipeline.run([sink], _unwatched)
             pipeline.ledger.settle("given_up")
             _check_same(unit)
             receipt |= {
@@ -155,6 +149,10 @@ class UnitLabeller:
         )
 
 
+def _unwatched(frames: int) -> None:
+    """Progress is told from the ledger."""
+
+
 def _check_same(unit: Unit) -> None:
     """The file is still that which was fingerprinted.
 
@@ -163,50 +161,11 @@ def _check_same(unit: Unit) -> None:
         SourceError: it is gone.
     """
     try:
-        found = os.stat(unit.path)
+        found = unit.path.stat()
     except OSError as error:
         raise SourceError(f"{unit.path}: {error.strerror}; it was there when the run was planned") from error
     if (found.st_size, found.st_mtime_ns) != (unit.size, unit.modified):
         raise SourceChanged(f"{unit.path}: changed since the run was planned; run again when it is complete")
-
-
-def model_facts(info: ModelInfo) -> dict[str, Any]:
-    """What of a model is in receipts and reports: nothing that was measured, as that differs from run to run."""
-    return {
-        "name": info.name,
-        "task": info.task,
-        "weights": info.weights,
-        "sha256": info.weights_sha256,
-        "device": info.device,
-        "backend": info.backend,
-        "precision": info.precision,
-        "categories": list(info.categories),
-        "keypoints": list(info.keypoints),
-        "skeleton": [list(pair) for pair in info.skeleton],
-        "masks": info.details.get("masks") is True,
-    }
-
-
-def model_of(facts: Mapping[str, Any]) -> ModelInfo:
-    """As far as label files need it, from the facts of a receipt."""
-    return ModelInfo(
-        facts["name"],
-        facts["task"],
-        tuple(facts["categories"]),
-        weights=facts["weights"],
-        weights_sha256=facts["sha256"],
-        device=facts["device"],
-        backend=facts["backend"],
-        precision=facts["precision"],
-        keypoints=tuple(facts["keypoints"]),
-        skeleton=tuple((int(a), int(b)) for a, b in facts["skeleton"]),
-        details={"masks": True} if facts["masks"] else {},
-    )
-
-
-def source_of(facts: Mapping[str, Any], name: str) -> SourceInfo:
-    """As far as label files need it, from the facts of a receipt."""
-    return SourceInfo(name, facts["width"], facts["height"], Fraction(facts["time_base"]))
 
 
 def _source_facts(source: Source) -> dict[str, Any]:

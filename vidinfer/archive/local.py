@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -24,7 +24,7 @@ from vidinfer.config import RunConfig
 from vidinfer.errors import ModelUnavailable, UsageError, VidinferError
 from vidinfer.memory import resident_bytes
 
-__all__ = ["Limits", "LocalEngine", "shares"]
+__all__ = ["Limits", "LocalEngine", "local_engine", "shares"]
 
 LOG_TAIL = 2000
 """Bytes of what a lost process said that are kept."""
@@ -71,8 +71,7 @@ class LocalEngine:
         shares: Sequence[Sequence[int]],
         logs: Path,
         clock: Clock,
-        limits: Limits = Limits(),
-        on_ready: Callable[[dict[str, Any]], None] = lambda facts: None,
+        limits: Limits,
     ) -> None:
         """Nothing is started yet.
 
@@ -83,7 +82,6 @@ class LocalEngine:
             logs: folder for what the processes say.
             clock: of the limits.
             limits: when a process is ended.
-            on_ready: is told the facts of the model whenever a process has loaded it.
         """
         self._config = config
         self._fallback = fallback
@@ -91,7 +89,7 @@ class LocalEngine:
         self._logs = logs
         self._clock = clock
         self._limits = limits
-        self._on_ready = on_ready
+        self._facts: dict[str, Any] | None = None
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> LocalEngine:
@@ -121,6 +119,16 @@ class LocalEngine:
             worker.pipe.send(("label", unit, target))
         except OSError:
             return  # it is gone, which `wait` finds out
+
+    def model_facts(self) -> dict[str, Any]:
+        """Waits for the first process to have loaded the model.
+
+        Raises:
+            ModelUnavailable, UsageError: it cannot be loaded.
+        """
+        while self._facts is None:
+            self.wait(1.0)
+        return self._facts
 
     def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
         """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
@@ -191,7 +199,7 @@ class LocalEngine:
         worker.heard = now
         if said[0] == "ready":
             worker.ready = True
-            self._on_ready(said[1])
+            self._facts = said[1]
             return None
         if said[0] == "failed" and not worker.ready:
             raise _as_raised(said[1], said[2], said[3])
@@ -212,7 +220,8 @@ class LocalEngine:
             used = resident_bytes(worker.process.pid or 0)
             if used > most:
                 return self._replace(
-                    worker, f"took {used >> 20} MiB of memory, where {most >> 20} are allowed, so it was ended"
+                    worker,
+                    f"took {used >> 20} MiB of memory, where {most >> 20} are allowed, so it was ended",
                 )
         return []
 
@@ -227,7 +236,9 @@ class LocalEngine:
         self._close(worker)
         if not worker.ready:  # it would fail again
             self._workers.remove(worker)
-            raise ModelUnavailable(f"a worker process ended before the model was loaded: {reason}; see {worker.log}")
+            raise ModelUnavailable(
+                f"a worker process ended before the model was loaded: {reason}; see {worker.log}"
+            )
         self._workers[self._workers.index(worker)] = self._start(worker.number)
         return [] if unit is None else [Lost(unit, reason, log, worker=worker.name)]
 
@@ -258,6 +269,16 @@ class LocalEngine:
         worker.pipe.close()
         if worker.process.exitcode is not None:
             worker.process.close()
+
+
+def local_engine(config: RunConfig, fallback: RunConfig | None, *, logs: Path, clock: Clock) -> LocalEngine:
+    """As the options say: so many workers, each with its share of the cores."""
+    cores = (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+    )
+    memory = None if config.worker_memory is None else int(config.worker_memory * 2**20)
+    limits = Limits(stall=config.stall, memory=memory)
+    return LocalEngine(config, fallback, shares(cores, config.workers or len(cores)), logs, clock, limits)
 
 
 def shares(cores: Sequence[int], workers: int) -> list[tuple[int, ...]]:

@@ -30,7 +30,7 @@ from vidinfer.errors import SinkError, UsageError
 from vidinfer.sink import write_report
 from vidinfer.sink.atomic import output_error, sync_folder
 
-__all__ = ["FORMAT", "FOLDER", "StateFolder"]
+__all__ = ["FOLDER", "FORMAT", "StateFolder"]
 
 FOLDER = ".vidinfer"
 FORMAT = 1
@@ -46,7 +46,7 @@ class StateFolder:
         self.path = out / FOLDER
         self._lock: int | None = None
         self.fresh = False
-        """There was no such folder before."""
+        """No run has begun here: the outputs beside it are somebody else's."""
 
     @property
     def units(self) -> Path:
@@ -77,7 +77,7 @@ class StateFolder:
             raise output_error(self.path, error, "create") from error
         try:
             self._take(self._lock)
-            self._check_format()
+            self._read_format()
         except BaseException:
             self._let_go()
             raise
@@ -127,21 +127,28 @@ class StateFolder:
         os.ftruncate(lock, 0)
         os.pwrite(lock, text.encode(), 0)
 
-    def _check_format(self) -> None:
+    def begin(self) -> None:
+        """From now on the outputs beside this folder are its own.
+
+        Raises:
+            SinkError: not writable.
+        """
         path = self.path / "format"
         try:
-            found = path.read_text().strip()
+            path.write_text(f"{FORMAT}\n")
+            sync_folder(self.path)
+        except OSError as error:
+            raise output_error(path, error, "create") from error
+
+    def _read_format(self) -> None:
+        try:
+            found = (self.path / "format").read_text().strip()
         except FileNotFoundError:
-            try:
-                self.fresh = True
-                path.write_text(f"{FORMAT}\n")
-                sync_folder(self.path)
-            except OSError as error:
-                raise output_error(path, error, "create") from error
+            self.fresh = True
             return
         if found != str(FORMAT):
             raise UsageError(
-                f"--out {self.out}: made by another version of vidinfer (folder format {found[:20]!r}, this version has "
+                f"--out {self.out}: made by another version of vidinfer (format {found[:20]!r}, this version has "
                 f"{FORMAT}); finish it with that version, or remove {self.path} to label everything anew"
             )
 

@@ -16,10 +16,10 @@ def row_of(
     report: SourceReport, planned: PlannedSource | None, out: Path, status: str | None = None
 ) -> ManifestRow:
     """Args:
-        report: with its details.
-        planned: ``None`` for what could not be planned.
-        out: folder of the manifest.
-        status: in place of the report's.
+    report: with its details.
+    planned: ``None`` for what could not be planned.
+    out: folder of the manifest.
+    status: in place of the report's.
     """
     document = report.details
     before = document.get("status") if report.status == "skipped" else None
@@ -27,7 +27,12 @@ def row_of(
     row: dict[str, Any] = {"source": report.source, "status": found, "error": report.error}
     if planned is not None:
         file = planned.file
-        row |= {"path": str(file.path), "bytes": file.size, "fingerprint": file.fingerprint, "units": len(planned.units)}
+        row |= {
+            "path": str(file.path),
+            "bytes": file.size,
+            "fingerprint": file.fingerprint,
+            "units": len(planned.units),
+        }
     facts = document.get("source")
     if isinstance(facts, dict):
         row |= {"codec": facts.get("codec"), "width": facts.get("width"), "height": facts.get("height")}

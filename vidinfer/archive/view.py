@@ -3,41 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from vidinfer.archive.agenda import Agenda, work_of
 from vidinfer.archive.engine import Heard
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.archive.state import StateFolder
-from vidinfer.archive.tally import ArchiveStatus, Tally, WorkerStatus
+from vidinfer.archive.tally import Tally
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
+from vidinfer.progress import ArchiveObserver
 from vidinfer.report import SourceReport
+from vidinfer.status import ArchiveStatus, WorkerStatus
 
-__all__ = ["ArchiveObserver", "View"]
+__all__ = ["View"]
 
 EVERY = 0.5
 """Seconds from one telling to the next."""
-
-
-class ArchiveObserver(Protocol):
-    """Told how an archive run gets on, on one thread."""
-
-    def planned(self, sources: int, units: int, todo: int) -> None:
-        """What there is, and how many units are still to do."""
-        ...
-
-    def archive(self, status: ArchiveStatus) -> None:
-        """How things stand, about twice a second."""
-        ...
-
-    def source_finished(self, report: SourceReport) -> None:
-        """A source is settled, one way or another."""
-        ...
-
-    def warning(self, text: str) -> None:
-        """Something a person should know, in one line."""
-        ...
 
 
 class View:

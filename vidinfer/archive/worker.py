@@ -11,14 +11,24 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vidinfer.archive.labeller import SourceChanged, UnitLabeller
 from vidinfer.archive.unit import Unit
 from vidinfer.config import RunConfig
-from vidinfer.errors import ModelError, ModelUnavailable, SinkError, SourceError, UsageError, VidinferError
+from vidinfer.errors import (
+    ModelError,
+    ModelUnavailable,
+    SinkError,
+    SourceChanged,
+    SourceError,
+    UsageError,
+    VidinferError,
+)
 from vidinfer.plan import thread_plan
 from vidinfer.workers import Workers
+
+if TYPE_CHECKING:
+    from vidinfer.archive.labeller import UnitLabeller
 
 __all__ = ["BEAT", "work"]
 
@@ -52,6 +62,8 @@ def work(
     is killed when the process that started it dies.
     """
     _settle_in(cores, log, parent)
+    from vidinfer.archive.labeller import UnitLabeller  # loads torch, which whoever started us need not
+
     labeller = UnitLabeller(config, thread_plan(), fallback)
     try:
         answer = _answered(lambda: ("ready", labeller.load()))

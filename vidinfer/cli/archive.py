@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vidinfer.archive.tally import ArchiveStatus
 from vidinfer.cli.reporter import LineReporter
 from vidinfer.cli.say import say_raw
 from vidinfer.cli.text import printable
 from vidinfer.config import RunConfig
 from vidinfer.report import SourceReport
+from vidinfer.status import ArchiveStatus
 
 __all__ = ["ArchiveLine", "ArchiveLines", "status_line", "time_left"]
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
-from vidinfer.archive.tally import ArchiveStatus
 from vidinfer.cli.say import say, say_at_once, say_raw
 from vidinfer.cli.summary import light_line, run_line, source_line
 from vidinfer.cli.text import printable
@@ -17,7 +16,7 @@ from vidinfer.config import RunConfig
 from vidinfer.frame import SourceInfo
 from vidinfer.progress import Observer
 from vidinfer.report import RunReport, SourceReport
-from vidinfer.status import LiveStatus, StreamState
+from vidinfer.status import ArchiveStatus, LiveStatus, StreamState
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -120,10 +120,10 @@ def _archive(config: RunConfig) -> tuple[Reporter, _Label]:
     config.require_archive()
     reporter = _archive_reporter(config)
 
-    def label(stop: StopSignal, command: Sequence[str]) -> RunReport:
+    def label(stop: StopSignal, _: Sequence[str]) -> RunReport:
         from vidinfer.run_archive import run_archive  # loads torch and FFmpeg
 
-        return run_archive(config, observer=reporter, stop=stop, command=command)
+        return run_archive(config, observer=reporter, stop=stop)
 
     return reporter, label
 

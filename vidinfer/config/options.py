@@ -214,8 +214,7 @@ _TABLE = (
     Option("overwrite", "output", "replace outputs that exist", values.flag),
     Option("resume", "output", "skip sources whose outputs are complete", values.flag),
     Option(
-        "engine", "archive", "local: worker processes, restartable at any instant; none: one file after the other in this "
-        "process",
+        "engine", "archive", "local: worker processes, restartable at any instant; none: this process, one by one",
         values.choice("none", "local"), "E", "none",
     ),
     Option(

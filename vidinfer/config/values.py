@@ -25,8 +25,8 @@ __all__ = [
     "number",
     "optional",
     "path",
-    "text",
     "span",
+    "text",
     "time",
 ]
 

@@ -51,7 +51,18 @@ def write_manifest(path: Path, rows: Sequence[ManifestRow]) -> None:
     import pyarrow.parquet as pq
 
     text, integer = pa.string(), pa.int64()
-    integers = ("bytes", "width", "height", "units", "decoded", "labelled", "skipped", "corrupt", "failed", "gaps")
+    integers = (
+        "bytes",
+        "width",
+        "height",
+        "units",
+        "decoded",
+        "labelled",
+        "skipped",
+        "corrupt",
+        "failed",
+        "gaps",
+    )
     types = {
         **dict.fromkeys(("source", "status", "error", "path", "fingerprint", "codec"), text),
         **dict.fromkeys((*integers, "packets_lost"), integer),

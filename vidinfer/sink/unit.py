@@ -39,7 +39,11 @@ class UnitWriter:
     """A :class:`vidinfer.sink.labels.LabelWriter`: the rows of one unit, then its receipt."""
 
     def __init__(
-        self, file: BinaryIO, source: SourceInfo, model: ModelInfo, receipt: Callable[[], Mapping[str, object]]
+        self,
+        file: BinaryIO,
+        source: SourceInfo,
+        model: ModelInfo,
+        receipt: Callable[[], Mapping[str, object]],
     ) -> None:
         """``receipt`` is asked for at the end: what is to be told of the unit, ready for JSON."""
         import pyarrow as pa

@@ -53,7 +53,9 @@ def read_receipt(path: Path) -> dict[str, Any] | None:
     return receipt
 
 
-def read_unit(path: Path, layout: Layout, categories: tuple[str, ...]) -> Iterator[tuple[LabelledBatch, Findings]]:
+def read_unit(
+    path: Path, layout: Layout, categories: tuple[str, ...]
+) -> Iterator[tuple[LabelledBatch, Findings]]:
     """The records of a unit in order, some at a time, with their findings as :func:`~vidinfer.sink.findings.find`
     gave them. The results hold no more than the number of frames: the findings are all that label files need.
 
@@ -113,7 +115,11 @@ def _entry(of: Mapping[str, Any], bases: Mapping[str, Fraction], row: int) -> En
     span = None
     if of["span_frames"] is not None:
         span = Span(
-            of["span_first_pts"], of["span_last_pts"], of["span_frames"], of["span_seconds"], bool(of["span_padded"])
+            of["span_first_pts"],
+            of["span_last_pts"],
+            of["span_frames"],
+            of["span_seconds"],
+            bool(of["span_padded"]),
         )
     return Entry(outcome, stamp, row, of["reason"], span=span)
 

@@ -1,0 +1,112 @@
+"""Whole archive runs: in this process with worker processes of their own, and as commands that can be killed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.media import make_video
+from vidinfer.archive.engine import Done, EngineFactory, Event, Failed
+from vidinfer.archive.labeller import UnitLabeller
+from vidinfer.archive.local import local_engine
+from vidinfer.archive.unit import Unit
+from vidinfer.clock import Clock
+from vidinfer.config import RunConfig
+from vidinfer.errors import SourceError
+from vidinfer.plan import thread_plan
+from vidinfer.progress import SilentObserver, StopSignal
+from vidinfer.report import RunReport
+from vidinfer.run_archive import run_archive
+
+Runner = Callable[..., RunReport]
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
+
+
+class InProcess:
+    """An engine without processes: for all that does not depend on them."""
+
+    def __init__(self, config: RunConfig, fallback: RunConfig | None, *, logs: Path, clock: Clock) -> None:
+        self._labeller = UnitLabeller(config, thread_plan(), fallback)
+        self._events: list[Event] = []
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._labeller.close()
+
+    def model_facts(self) -> dict[str, Any]:
+        return self._labeller.load()
+
+    def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
+        return self._labeller.choose(next(iter(paths)))
+
+    @property
+    def places(self) -> int:
+        return not self._events
+
+    def submit(self, unit: Unit, target: Path) -> None:
+        try:
+            self._events.append(Done(unit, self._labeller.label(unit, target)))
+        except SourceError as error:
+            self._events.append(Failed(unit, "source", str(error)))
+
+    def wait(self, seconds: float) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+
+@pytest.fixture
+def label_archive(tmp_path: Path) -> Runner:
+    """Run over the given sources into ``tmp_path/out`` with a small model, in this process unless ``processes``."""
+
+    def runner(*sources: Path | str, **options: Any) -> RunReport:
+        observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
+        engine: EngineFactory = local_engine if options.pop("processes", False) else InProcess
+        settings = {
+            "model": "tests.archive.models:brightness",
+            "task": "classification",
+            "backend": "eager",
+            "precision": "fp32",
+            "engine": "local",
+            "workers": 1,
+            "out": tmp_path / "out",
+        } | options
+        config = RunConfig(sources=tuple(str(s) for s in sources), **settings)
+        return run_archive(config, observer=observer, stop=stop, engine=engine)
+
+    return runner
+
+
+def plain(colour: str, number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """A picture of one colour."""
+    return np.full((height, width, 3), COLOURS[colour], np.uint8)
+
+
+def make_plain(path: Path, colour: str, frames: int = 8) -> Path:
+    """A clip of one colour."""
+    return make_video(path, frames=frames, draw=partial(plain, colour))
+
+
+def make_archive(folder: Path, clips: int = 4, frames: int = 24) -> Path:
+    """Clips of numbered pictures in a folder and a subfolder."""
+    (folder / "cam").mkdir(parents=True)
+    for i in range(clips):
+        make_video(folder / ("cam" if i % 2 else ".") / f"clip{i}.mp4", frames=frames, first_number=100 * i)
+    return folder
+
+
+def outputs(out: Path) -> dict[str, str]:
+    """SHA-256 of every output by name; the state is no output."""
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and ".vidinfer" not in path.parts
+    }

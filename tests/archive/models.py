@@ -1,0 +1,45 @@
+"""Factories for ``--model tests.archive.models:NAME``: quick, and deadly on pictures of certain colours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import torch
+from torch import Tensor, nn
+
+
+class Brightness(nn.Module):
+    """Three classes by mean brightness."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        mean = pictures.mean(dim=(1, 2, 3))
+        return torch.stack([0.3 - mean, 0.2 - (mean - 0.5).abs(), mean - 0.7], dim=1) * 20
+
+
+class Deadly(Brightness):
+    """A red picture crashes the process, a blue one hangs it, a green one takes all memory there is; yellow raises."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        means = pictures.mean(dim=(2, 3))
+        red, green, blue = ((means[:, i] > 0.6) for i in range(3))
+        if (red & green & ~blue).any():
+            raise RuntimeError("yellow")
+        if (red & ~green & ~blue).any():
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if (blue & ~red & ~green).any():
+            threading.Event().wait()
+        if (green & ~red & ~blue).any():
+            taken = []
+            while True:
+                taken.append(torch.ones(1 << 22))
+        return super().forward(pictures)
+
+
+def brightness() -> nn.Module:
+    return Brightness()
+
+
+def deadly() -> nn.Module:
+    return Deadly()
