@@ -20,13 +20,21 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("colour", REASONS)
+@pytest.mark.parametrize(
+    "colour",
+    ["red", *(pytest.param(colour, marks=pytest.mark.slow) for colour in ("blue", "green", "yellow"))],
+)
 def test_a_poisonous_file_costs_the_night_nothing(tmp_path: Path, label_archive: Runner, colour: str) -> None:
     archive = make_archive(tmp_path / "in", clips=2)
     frames = 80 if colour == "yellow" else 8
     make_plain(archive / "poison.mp4", colour, frames)
     seen = Seen()
-    options = {"model": DEADLY, "stall": 2, "worker_memory": 2500, "processes": True}
+    options = {
+        "model": DEADLY,
+        "stall": 2 if colour == "blue" else 60,
+        "worker_memory": 1500,
+        "processes": True,
+    }
     report = label_archive(archive, observer=seen, **options)
     assert report.exit_status == 1
     rows = manifest(tmp_path / "out")
