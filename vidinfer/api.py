@@ -293,14 +293,22 @@ def _open_file(config: RunConfig) -> Labelling:
     file = found.files[0]
     plan, fast = thread_plan(), config.decode == "fast"
     with ExitStack() as stack:
-        opened = open_source(file.path, name=str(file.name), threads=plan.decoder, fast=fast)
+        opened = open_source(
+            file.path, name=str(file.name), threads=plan.decoder, fast=fast, sampling=build.sampled(config)
+        )
         stack.callback(opened.close)
         loaded = build.open_model(config, plan)
         stack.callback(loaded.close)
         tuned = build.tuned_for(loaded, opened.info)
         if tuned is not None and tuned.decoder_threads != plan.decoder:
             opened.close()
-            opened = open_source(file.path, name=str(file.name), threads=tuned.decoder_threads, fast=fast)
+            opened = open_source(
+                file.path,
+                name=str(file.name),
+                threads=tuned.decoder_threads,
+                fast=fast,
+                sampling=build.sampled(config),
+            )
             stack.callback(opened.close)
         build.settle(loaded, opened, config, keep_pictures=True)
         pipeline = build.make_pipeline(opened, loaded, config, keep_pictures=True, clock=MonotonicClock())

@@ -38,6 +38,7 @@ __all__ = [
     "nvdec_device",
     "open_model",
     "sample_places",
+    "sampled",
     "sampling_of",
     "settle",
     "stages_alone",
@@ -66,6 +67,12 @@ def sampling_of(config: RunConfig, *, live: bool = False) -> Sampling:
         max_frames=config.max_frames,
         duration=None if live else config.duration,
     )
+
+
+def sampled(config: RunConfig) -> Sampling | None:
+    """What a source may leave undecoded; ``None``: nothing."""
+    sampling = sampling_of(config)
+    return sampling if sampling.every > 1 or sampling.fps or sampling.keyframes else None
 
 
 def open_model(config: RunConfig, plan: ThreadPlan, *, progress: bool = False) -> Model:

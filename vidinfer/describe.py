@@ -94,7 +94,12 @@ def describe_pipeline(
             "stages": {stage: round(s, 3) for stage, s in busy.items()},
         },
         "speed_of_light": speed_of_light(
-            decoded, seconds, busy, alone, labelled=counts.labelled, model_only=model_only
+            decoded,
+            seconds,
+            busy,
+            None if pipeline.passed else alone,
+            labelled=counts.labelled,
+            model_only=model_only,
         ),
         "ring": {
             "slots": ring.slots,

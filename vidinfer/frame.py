@@ -18,6 +18,7 @@ __all__ = [
     "Frame",
     "FrameStamp",
     "Gap",
+    "Passed",
     "Picture",
     "PlanarPicture",
     "Planes",
@@ -177,6 +178,13 @@ class Gap:
     packets: int
     """Compressed packets lost; 0 where something is lost but nobody can say how much."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A displayed frame that the sampling leaves out, and that was not decoded."""
+
+    stamp: FrameStamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from functools import partial
 from vidinfer.channel import Channel
 from vidinfer.clock import Clock
 from vidinfer.detections import Results
-from vidinfer.errors import DeviceLost, ModelError
+from vidinfer.errors import DeviceLost, ModelError, SourceError
 from vidinfer.feeder import make_feeder
-from vidinfer.frame import Frame, Gap
+from vidinfer.frame import Frame, Gap, Passed
 from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.ring import Batcher, BatchRing, RingStatistics, Slot
 from vidinfer.sampling import Sampler
@@ -76,6 +76,8 @@ class Pipeline:
         self.ledger = Ledger()
         self.times = StageTimes(clock)
         self._feeder = make_feeder(self._ring, spec, self.times, keep_pictures=keep_pictures, fast=fast)
+        self.passed = 0
+        """Frames that the source did not decode, as the sampling leaves them out; so far."""
         self.first_label_at: float | None = None
         """When the first results came out of the model, on the clock."""
 
@@ -129,7 +131,7 @@ class Pipeline:
         self._feeder.end()
         self._ring.close()
 
-    def _accept(self, item: Frame | Gap) -> bool:
+    def _accept(self, item: Frame | Gap | Passed) -> bool:
         """Put one item into the ring; ``False``: it is past the end of what was asked for."""
         if isinstance(item, Gap):
             self.ledger.add("gaps")
@@ -142,7 +144,10 @@ class Pipeline:
         reason = self._sampler.skip_reason(item.stamp)
         if reason is not None:
             self.ledger.skip(reason)
+            self.passed += isinstance(item, Passed)
             return True
+        if isinstance(item, Passed):
+            raise SourceError(f"frame {item.stamp.index} is wanted, but the source did not decode it")
         self._feeder.frame(item)
         return True
 

@@ -18,7 +18,7 @@ class LedgerSnapshot:
     """The counts at one moment. Once a run has ended, :meth:`balanced` holds."""
 
     decoded: int
-    """Frames that came out of the decoder."""
+    """Frames that came out of the decoder, or that it was right to pass over as the sampling leaves them out."""
     labelled: int
     skipped: dict[str, int]
     """Left out knowingly, by reason (``sampling``, ``range``, ``limit``, ``interrupted``)."""
