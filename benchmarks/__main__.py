@@ -21,6 +21,7 @@ from benchmarks import (
     sampling,
     speed,
     startup,
+    still,
 )
 
 BENCHMARKS: dict[str, Callable[[], Any]] = {
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[], Any]] = {
     "overlay": overlay.measure,
     "preparing": preparing.measure,
     "sampling": sampling.measure_decoding,
+    "still": still.measure_still,
     "speed": speed.measure,
 }
 

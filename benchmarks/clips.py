@@ -9,7 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 from av.video.frame import PictureType
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_media" / "traffic.mp4"
@@ -62,6 +64,13 @@ def repeated(path: Path, times: int) -> Path:
                     packet.stream = stream
                     out.mux(packet)
     return partial.rename(long)
+
+
+def pictures(width: int, height: int) -> Iterator[NDArray[np.uint8]]:
+    """The sample clip scaled, again and again: ``(height, width, 3)`` RGB."""
+    for frame in _loop():
+        scaled = frame.reformat(width, height, "rgb24", interpolation="BICUBIC")
+        yield np.asarray(scaled.to_ndarray(), np.uint8)
 
 
 def _loop() -> Iterator[av.VideoFrame]:

@@ -222,6 +222,7 @@ def label(
     every: int = 1,
     fps: float | Fraction | None = None,
     keyframes: bool = False,
+    skip_static: bool | float = False,
     start: float | Fraction | None = None,
     end: float | Fraction | None = None,
     max_frames: int | None = None,
@@ -245,6 +246,8 @@ def label(
         mode: ``live`` plays files at their own pace, also several, beside streams.
         max_batch_size: frames per batch; chosen when ``None``.
         every, fps, keyframes: sampling; ``fps`` by the source's own time.
+        skip_static: a frame that looks like one before gets its labels, and ``frame.by`` says so; a number: as long as
+            no spot differs by more grey levels.
         start, end: seconds on a file's own time line, half-open.
         max_frames, duration: most labelled frames of each source; seconds.
         clip_stride: of video classifiers: seconds from clip to clip; a clip's length when ``None``.

@@ -18,6 +18,7 @@ __all__ = [
     "Frame",
     "FrameStamp",
     "Gap",
+    "LumaPicture",
     "Passed",
     "Picture",
     "PlanarPicture",
@@ -139,6 +140,17 @@ class RowPicture(Picture, Protocol):
     def rgba_rows(self, rows: NDArray[np.int64]) -> NDArray[np.uint32] | None:
         """Rows ``rows`` of ``rgb``, to the bit: ``(len(rows), width)`` words of four bytes in memory, red first, the
         last without meaning. Good until the next call on this thread; ``None`` where it cannot be done.
+        """
+        ...
+
+
+@runtime_checkable
+class LumaPicture(Picture, Protocol):
+    """A picture whose brightness can be had small for little; optional."""
+
+    def small_luma(self, side: int) -> NDArray[np.uint8] | None:
+        """Means over squares of 4, 8, 16, … pixels, ``(h, w)`` with neither above ``side``, as stored; the same squares
+        for each picture of one size. ``None`` where that is not cheap.
         """
         ...
 

@@ -32,6 +32,8 @@ class LedgerSnapshot:
     """Stretches that could not be decoded (not frames, so not part of the sum)."""
     packets_lost: int
     """Compressed packets inside those stretches."""
+    propagated: int = 0
+    """Of those labelled: with the results of a frame that they look like."""
 
     @property
     def accounted(self) -> int:
@@ -60,6 +62,7 @@ class LedgerSnapshot:
             "failed": self.failed,
             "gaps": self.gaps,
             "packets_lost": self.packets_lost,
+            **({"propagated": self.propagated} if self.propagated else {}),
         }
 
 
@@ -83,6 +86,7 @@ def together(ledgers: Iterable[LedgerSnapshot]) -> LedgerSnapshot:
         failed=total("failed"),
         gaps=total("gaps"),
         packets_lost=total("packets_lost"),
+        propagated=total("propagated"),
     )
 
 
@@ -99,7 +103,7 @@ class Ledger:
         self._dropped: Counter[str] = Counter()
 
     def add(self, what: str, n: int = 1) -> None:
-        """Count ``n`` of ``decoded``, ``labelled``, ``corrupt``, ``failed``, ``gaps`` or ``packets_lost``."""
+        """Count ``n`` of anything but ``skipped`` and ``dropped``: see :class:`LedgerSnapshot`."""
         if what not in LedgerSnapshot.__dataclass_fields__ or what in ("skipped", "dropped"):
             raise ValueError(f"no such count: {what!r}")
         with self._lock:
@@ -134,6 +138,7 @@ class Ledger:
                 failed=c["failed"],
                 gaps=c["gaps"],
                 packets_lost=c["packets_lost"],
+                propagated=c["propagated"],
             )
 
 

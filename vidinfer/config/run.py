@@ -67,6 +67,8 @@ class RunConfig:
     every: int = 1
     fps: Fraction | None = None
     keyframes: bool = False
+    skip_static: float | None = None
+    """Grey levels by which a spot may differ in a frame that gets the labels of one before; ``None``: none does."""
     start: Fraction | None = None
     """Seconds."""
     end: Fraction | None = None
@@ -172,4 +174,4 @@ _LIVE_ONLY = (
     *("latency_slo", "max_queue_delay", "policy", "transport", "loop"),
     *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
 )
-_OFFLINE_ONLY = ("start", "end", "overwrite", "resume", "class_maps", "flow_files")
+_OFFLINE_ONLY = ("start", "end", "overwrite", "resume", "class_maps", "flow_files", "skip_static")
