@@ -11,7 +11,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import against_plain_loop, first_label, memory, overlay, preparing, profile, speed, startup
+from benchmarks import (
+    against_plain_loop,
+    first_label,
+    memory,
+    overlay,
+    preparing,
+    profile,
+    sampling,
+    speed,
+    startup,
+    still,
+)
 
 BENCHMARKS: dict[str, Callable[[], Any]] = {
     "startup": startup.measure,
@@ -22,6 +33,8 @@ BENCHMARKS: dict[str, Callable[[], Any]] = {
     "memory-video": memory.measure_with_video,
     "overlay": overlay.measure,
     "preparing": preparing.measure,
+    "sampling": sampling.measure_decoding,
+    "still": still.measure_still,
     "speed": speed.measure,
 }
 

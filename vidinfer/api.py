@@ -222,6 +222,7 @@ def label(
     every: int = 1,
     fps: float | Fraction | None = None,
     keyframes: bool = False,
+    skip_static: bool | float = False,
     start: float | Fraction | None = None,
     end: float | Fraction | None = None,
     max_frames: int | None = None,
@@ -245,6 +246,8 @@ def label(
         mode: ``live`` plays files at their own pace, also several, beside streams.
         max_batch_size: frames per batch; chosen when ``None``.
         every, fps, keyframes: sampling; ``fps`` by the source's own time.
+        skip_static: a frame that looks like one before gets its labels, and ``frame.by`` says so; a number: as long as
+            no spot differs by more grey levels.
         start, end: seconds on a file's own time line, half-open.
         max_frames, duration: most labelled frames of each source; seconds.
         clip_stride: of video classifiers: seconds from clip to clip; a clip's length when ``None``.
@@ -293,14 +296,22 @@ def _open_file(config: RunConfig) -> Labelling:
     file = found.files[0]
     plan, fast = thread_plan(), config.decode == "fast"
     with ExitStack() as stack:
-        opened = open_source(file.path, name=str(file.name), threads=plan.decoder, fast=fast)
+        opened = open_source(
+            file.path, name=str(file.name), threads=plan.decoder, fast=fast, sampling=build.sampled(config)
+        )
         stack.callback(opened.close)
         loaded = build.open_model(config, plan)
         stack.callback(loaded.close)
         tuned = build.tuned_for(loaded, opened.info)
         if tuned is not None and tuned.decoder_threads != plan.decoder:
             opened.close()
-            opened = open_source(file.path, name=str(file.name), threads=tuned.decoder_threads, fast=fast)
+            opened = open_source(
+                file.path,
+                name=str(file.name),
+                threads=tuned.decoder_threads,
+                fast=fast,
+                sampling=build.sampled(config),
+            )
             stack.callback(opened.close)
         build.settle(loaded, opened, config, keep_pictures=True)
         pipeline = build.make_pipeline(opened, loaded, config, keep_pictures=True, clock=MonotonicClock())

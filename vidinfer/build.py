@@ -28,6 +28,7 @@ from vidinfer.sink import ClassMapSink, FlowFileSink, label_sink
 from vidinfer.sink.video import VideoSink
 from vidinfer.source import sample_pictures
 from vidinfer.stages import AsyncModel, Model, ModelInfo, Sink, Source
+from vidinfer.still import StillSettings
 from vidinfer.tuned import Tunable, Tuned
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "nvdec_device",
     "open_model",
     "sample_places",
+    "sampled",
     "sampling_of",
     "settle",
     "stages_alone",
@@ -66,6 +68,12 @@ def sampling_of(config: RunConfig, *, live: bool = False) -> Sampling:
         max_frames=config.max_frames,
         duration=None if live else config.duration,
     )
+
+
+def sampled(config: RunConfig) -> Sampling | None:
+    """What a source may leave undecoded; ``None``: nothing."""
+    sampling = sampling_of(config)
+    return sampling if sampling.every > 1 or sampling.fps or sampling.keyframes else None
 
 
 def open_model(config: RunConfig, plan: ThreadPlan, *, progress: bool = False) -> Model:
@@ -175,6 +183,11 @@ def check_outputs(config: RunConfig, model: ModelInfo) -> None:
                 f"--{option}: {model.name} is for {model.task.replace('_', ' ')}, and this goes with "
                 f"{task.replace('_', ' ')}; leave it out"
             )
+    if config.skip_static is not None and model.task in ("video", "optical_flow"):
+        raise UsageError(
+            f"--skip-static: {model.name} looks at several frames at once, and this goes with models that look at "
+            "one; leave it out"
+        )
 
 
 def make_pipeline(
@@ -194,6 +207,7 @@ def make_pipeline(
         slots=SLOTS + in_flight,
         keep_pictures=keep_pictures,
         fast=config.decode == "fast",
+        still=None if config.skip_static is None else StillSettings(config.skip_static),
     )
 
 
@@ -212,8 +226,10 @@ def _sizes(model: Model, info: SourceInfo, config: RunConfig, *, keep_pictures: 
     limits: dict[str, int] = {"in_flight": thread_plan().cores + 1 if isinstance(model, AsyncModel) else 1}
     if model.info.device != "cpu":
         limits["memory"] = GPU_MEMORY_BYTES
-    shared = None  # clips: many records for each place, and pictures may be kept for all of them
-    if spec.window is not None:
+    shared = (
+        None  # clips, still frames: many records for each place, and pictures may be kept for all of them
+    )
+    if spec.window is not None or config.skip_static is not None:
         shared = batch_size_for(None, 0, picture_bytes, usual=SHARED_ENTRIES, **limits)
     kept = 0 if shared else picture_bytes
     size = batch_size_for(config.max_batch_size, place_bytes, kept, usual=spec.batch_size, **limits)
@@ -234,7 +250,8 @@ def make_sinks(
         flow = FlowFileSink(names.flow, kind=config.flow_files, overwrite=overwrite)
     name_of = None if flow is None else flow.name_of
     sinks: list[Sink] = [
-        label_sink(fmt, path, overwrite=overwrite, flow_files=name_of) for fmt, path in names.labels.items()
+        label_sink(fmt, path, overwrite=overwrite, flow_files=name_of, by=config.skip_static is not None)
+        for fmt, path in names.labels.items()
     ]
     if config.labels_to_stdout:
         sinks.append(label_sink("jsonl", None, on_reader_gone=on_reader_gone, flow_files=name_of))

@@ -94,8 +94,14 @@ def describe_pipeline(
             "stages": {stage: round(s, 3) for stage, s in busy.items()},
         },
         "speed_of_light": speed_of_light(
-            decoded, seconds, busy, alone, labelled=counts.labelled, model_only=model_only
+            decoded,
+            seconds,
+            busy,
+            None if pipeline.passed else alone,
+            labelled=counts.labelled - counts.propagated,
+            model_only=model_only,
         ),
+        **_still(pipeline),
         "ring": {
             "slots": ring.slots,
             "batch_size": ring.capacity,
@@ -109,4 +115,27 @@ def describe_pipeline(
             "model": plan.model,
             "encoder": plan.encoder,
         },
+    }
+
+
+def _still(pipeline: Pipeline) -> dict[str, object]:
+    """How many frames got the results of another, and how often a sample shows that to have been wrong."""
+    done = pipeline.propagation
+    if done is None:
+        return {}
+    settings, audit = done.settings, done.audit
+    rate = audit.miss_rate
+    return {
+        "skip_static": {
+            "threshold": settings.threshold,
+            "labelled_anew_after_seconds": settings.seconds,
+            "propagated": done.propagated,
+            "share_audited": settings.audited,
+            "audited": audit.audited,
+            "missed": audit.missed,
+            "miss_rate": None if rate is None else round(rate, 5),
+            "interval_95": [round(end, 5) for end in audit.interval],
+            "method": "still frames sampled by their pts and shown to the model; a miss: a box without a partner of "
+            "its class with IoU 0.5, another best class, or class maps alike in less than 95 %; Wilson score interval",
+        }
     }

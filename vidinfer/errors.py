@@ -8,6 +8,7 @@
      │    └── BackendUnavailable        a backend is not there, cannot take the model, or is inexact
      ├── SourceError (OSError)          a source cannot be opened, or holds no video           exit 1
      │    ├── SourceChanged             a file is not the one any more that was planned
+     │    ├── PartUnlike                a stretch of a file is not what its packets promised (reaches no user)
      │    ├── SourceRefused             a stream says no (password, no such path): asking again soon is no use
      │    └── SourceUnreachable         nobody answers at a stream's address
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
@@ -28,6 +29,7 @@ __all__ = [
     "Interrupted",
     "ModelError",
     "ModelUnavailable",
+    "PartUnlike",
     "RingAborted",
     "SinkError",
     "SourceChanged",
@@ -67,6 +69,10 @@ class SourceError(VidinferError, OSError):
 
 class SourceChanged(SourceError):
     """A file is not the one that was planned: it was written to since."""
+
+
+class PartUnlike(SourceError):
+    """A stretch of a file, decoded by itself, is not what it would be in the whole; the whole has to be decoded."""
 
 
 class SourceRefused(SourceError):

@@ -17,7 +17,7 @@ from vidinfer.stages import ModelInput, ScaledInput, Window
 from vidinfer.stats import StageTimes
 from vidinfer.windows import Closed, Windows
 
-__all__ = ["Feeder", "Fill", "fill_for", "make_feeder"]
+__all__ = ["Feeder", "Fill", "entry_of", "fill_for", "gap_entry", "make_feeder"]
 
 Fill = Callable[[Picture, NDArray[Any]], None]
 """Makes a place, or a frame of one, from a picture."""
@@ -92,7 +92,7 @@ class _FrameFeeder:
 
     def frame(self, frame: Frame) -> None:
         place = self._ring.reserve()
-        entry = _entry(frame, keep_picture=self._keep_pictures)
+        entry = entry_of(frame, keep_picture=self._keep_pictures)
         if frame.corrupt:
             self._ring.commit(entry, filled=False)
             return
@@ -102,7 +102,7 @@ class _FrameFeeder:
 
     def gap(self, gap: Gap) -> None:
         self._ring.reserve()
-        self._ring.commit(_gap(gap), filled=False)
+        self._ring.commit(gap_entry(gap), filled=False)
 
     def end(self) -> None:
         """Nothing is held back."""
@@ -133,7 +133,7 @@ class _WindowFeeder:
         self._waiting: deque[Entry] = deque()
 
     def frame(self, frame: Frame) -> None:
-        entry = _entry(frame, keep_picture=self._keep_pictures)
+        entry = entry_of(frame, keep_picture=self._keep_pictures)
         if frame.corrupt:
             self._wait(entry)
             return
@@ -145,7 +145,7 @@ class _WindowFeeder:
         self._waiting.append(entry)
 
     def gap(self, gap: Gap) -> None:
-        self._wait(_gap(gap))
+        self._wait(gap_entry(gap))
 
     def end(self) -> None:
         self._let_go(self._windows.end())
@@ -169,12 +169,14 @@ class _WindowFeeder:
             closed = None
 
 
-def _entry(frame: Frame, *, keep_picture: bool) -> Entry:
+def entry_of(frame: Frame, *, keep_picture: bool) -> Entry:
+    """What is told of ``frame``, before there is a row."""
     picture = frame.picture if keep_picture else None
     if frame.corrupt:
         return Entry(Outcome.CORRUPT, frame.stamp, reason="damaged data", picture=picture)
     return Entry(Outcome.LABELLED, frame.stamp, picture=picture)
 
 
-def _gap(gap: Gap) -> Entry:
+def gap_entry(gap: Gap) -> Entry:
+    """What is told of ``gap``."""
     return Entry(Outcome.GAP, gap, reason=gap.reason)

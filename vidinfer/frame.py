@@ -18,6 +18,8 @@ __all__ = [
     "Frame",
     "FrameStamp",
     "Gap",
+    "LumaPicture",
+    "Passed",
     "Picture",
     "PlanarPicture",
     "Planes",
@@ -143,6 +145,17 @@ class RowPicture(Picture, Protocol):
 
 
 @runtime_checkable
+class LumaPicture(Picture, Protocol):
+    """A picture whose brightness can be had small for little; optional."""
+
+    def small_luma(self, side: int) -> NDArray[np.uint8] | None:
+        """Means over squares of 4, 8, 16, … pixels, ``(h, w)`` with neither above ``side``, as stored; the same squares
+        for each picture of one size. ``None`` where that is not cheap.
+        """
+        ...
+
+
+@runtime_checkable
 class ScalablePicture(Picture, Protocol):
     """A picture that can be had small for less than it costs whole; optional, for whoever gave up exactness."""
 
@@ -177,6 +190,13 @@ class Gap:
     packets: int
     """Compressed packets lost; 0 where something is lost but nobody can say how much."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A displayed frame that the sampling leaves out, and that was not decoded."""
+
+    stamp: FrameStamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,11 @@ class LabelledFrame:
     """Milliseconds by stage, as far as the frame came: ``decode``, ``queue``, ``batch_wait``, ``inference``;
     ``hand_over``: from its results to the moment it was handed to you; ``total``: from its arrival to that moment."""
     batch: FrameBatch | None = None
+    by: Literal["model", "propagated"] | None = None
+    """With ``skip_static``: whose results these are."""
+    from_index: int | None = None
+    """Of results that are propagated: the frame that they come from."""
+    from_pts: int | None = None
 
     def image(self) -> NDArray[np.uint8]:
         """``(height, width, 3)`` uint8 RGB as displayed; converted on each call.
@@ -155,7 +160,13 @@ def labelled_frame(
         entry.span,
         source,
         *(() if arrival is None or now is None else _live(arrival, now)),
+        **(_whose(entry) if entry.outcome is Outcome.LABELLED else {}),
     )
+
+
+def _whose(entry: Entry) -> dict[str, Any]:
+    at = entry.alike
+    return {"by": entry.by, "from_index": at and at.index, "from_pts": at and at.pts}
 
 
 def _live(at: Arrival, now: float) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vidinfer.detections import Objects, Results
 
-__all__ = ["BOUNDS", "Agreement", "Bounds", "compare"]
+__all__ = ["BOUNDS", "Agreement", "Bounds", "compare", "matches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _objects(
     matched, unmatched, worst, apart, same = 0, 0, 1.0, 0.0, 0
     for i in range(frames):
         ours, theirs = reference.rows(i, i + 1), candidate.rows(i, i + 1)
-        pairs, overlap = _matches(ours, theirs)
+        pairs, overlap = matches(ours, theirs)
         matched += len(pairs)
         for a, b in pairs:
             worst = min(worst, float(overlap[a, b]))
@@ -149,11 +149,14 @@ def _alone(found: Objects, taken: set[int], sure: float) -> int:
     return sum(score >= sure and j not in taken for j, score in enumerate(found.scores.tolist()))
 
 
-def _matches(ours: Objects, theirs: Objects) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
+def matches(
+    ours: Objects, theirs: Objects, *, least: float = 0.5
+) -> tuple[list[tuple[int, int]], NDArray[np.float64]]:
+    """Pairs of boxes of one class and an IoU of ``least`` or more, greedily, the most alike first; and all IoUs."""
     overlap = _iou(ours.boxes.astype(np.float64), theirs.boxes.astype(np.float64))
     overlap[ours.labels[:, None] != theirs.labels[None, :]] = 0.0
     pairs, free = [], overlap.copy()
-    while free.size and free.max() >= 0.5:
+    while free.size and free.max() >= least:
         a, b = np.unravel_index(int(free.argmax()), free.shape)
         pairs.append((int(a), int(b)))
         free[a], free[:, b] = 0.0, 0.0

@@ -19,14 +19,17 @@ from functools import partial
 from vidinfer.channel import Channel
 from vidinfer.clock import Clock
 from vidinfer.detections import Results
-from vidinfer.errors import DeviceLost, ModelError
-from vidinfer.feeder import make_feeder
-from vidinfer.frame import Frame, Gap
+from vidinfer.errors import DeviceLost, ModelError, SourceError
+from vidinfer.feeder import Feeder, fill_for, make_feeder
+from vidinfer.frame import Frame, Gap, Passed
+from vidinfer.propagation import Propagation
 from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.ring import Batcher, BatchRing, RingStatistics, Slot
 from vidinfer.sampling import Sampler
 from vidinfer.stages import AsyncModel, Model, PendingResults, Sink, Source
 from vidinfer.stats import Ledger, StageTimes
+from vidinfer.still import StillDetector, StillSettings
+from vidinfer.still_feeder import StillFeeder
 from vidinfer.workers import Workers
 
 __all__ = ["Pipeline"]
@@ -54,12 +57,14 @@ class Pipeline:
         slots: int = 3,
         keep_pictures: bool = False,
         fast: bool = False,
+        still: StillSettings | None = None,
     ) -> None:
         """Allocates the ring: ``slots`` batches of ``batch_size`` places; nothing grows after this.
 
         A model that takes several batches at once needs a slot for each, and two more to be filled meanwhile.
 
         ``fast``: pictures may be scaled before they are converted, which is not exact.
+        ``still``: a frame that looks like one before gets its results; not with windows of frames.
         ``batch_entries``: most records in a batch, where many frames share a place; ``None``: one a place.
         """
         self._source = source
@@ -75,7 +80,17 @@ class Pipeline:
         self._channel: Channel[LabelledBatch] = Channel(1)
         self.ledger = Ledger()
         self.times = StageTimes(clock)
-        self._feeder = make_feeder(self._ring, spec, self.times, keep_pictures=keep_pictures, fast=fast)
+        self._feeder: Feeder
+        self.propagation: Propagation | None = None
+        """Of still frames, where that was asked for."""
+        if still is None or spec.window is not None:
+            self._feeder = make_feeder(self._ring, spec, self.times, keep_pictures=keep_pictures, fast=fast)
+        else:
+            self.propagation = Propagation(still)
+            fill, detector = fill_for(spec, fast=fast), StillDetector(still)
+            self._feeder = StillFeeder(self._ring, fill, detector, self.times, keep_pictures=keep_pictures)
+        self.passed = 0
+        """Frames that the source did not decode, as the sampling leaves them out; so far."""
         self.first_label_at: float | None = None
         """When the first results came out of the model, on the clock."""
 
@@ -129,7 +144,7 @@ class Pipeline:
         self._feeder.end()
         self._ring.close()
 
-    def _accept(self, item: Frame | Gap) -> bool:
+    def _accept(self, item: Frame | Gap | Passed) -> bool:
         """Put one item into the ring; ``False``: it is past the end of what was asked for."""
         if isinstance(item, Gap):
             self.ledger.add("gaps")
@@ -142,7 +157,10 @@ class Pipeline:
         reason = self._sampler.skip_reason(item.stamp)
         if reason is not None:
             self.ledger.skip(reason)
+            self.passed += isinstance(item, Passed)
             return True
+        if isinstance(item, Passed):
+            raise SourceError(f"frame {item.stamp.index} is wanted, but the source did not decode it")
         self._feeder.frame(item)
         return True
 
@@ -168,7 +186,8 @@ class Pipeline:
         try:
             with self.times.busy("infer"):
                 batch = self._labelled(slot, submitted.pending)
-            self._failed_in_a_row = 0
+            if slot.rows:  # one without has not asked the model
+                self._failed_in_a_row = 0
         except Exception as error:
             self._failed_in_a_row += 1
             if isinstance(error, DeviceLost):
@@ -177,6 +196,8 @@ class Pipeline:
                 raise ModelError(_cause(error, slot.entries)) from error
             batch = self._failed(slot.entries, error)
         self._ring.release(slot)
+        if self.propagation is not None:
+            batch = self.propagation.complete(batch)
         if self.first_label_at is None and batch.results.frames:
             self.first_label_at = self._clock.now()
         self._channel.put(batch)
@@ -205,7 +226,9 @@ class Pipeline:
         """The model failed on this batch: its frames say so, the run goes on."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         marked = [
-            replace(e, outcome=Outcome.FAILED, row=-1, reason=reason) if e.outcome is Outcome.LABELLED else e
+            replace(e, outcome=Outcome.FAILED, row=-1, reason=reason)
+            if e.outcome is Outcome.LABELLED and e.by != "propagated"
+            else e
             for e in entries
         ]
         return LabelledBatch(marked, Results(0, self._model.info.categories))
@@ -228,6 +251,8 @@ class Pipeline:
         for entry in batch.entries:
             if entry.outcome is not Outcome.GAP:
                 self.ledger.add(entry.outcome.value)
+                if entry.by == "propagated" and entry.outcome is Outcome.LABELLED:
+                    self.ledger.add("propagated")
                 frames += 1
         return frames
 

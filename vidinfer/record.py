@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from vidinfer.arrival import Arrival
 from vidinfer.detections import Results
@@ -57,6 +58,12 @@ class Entry:
     """With ``row``, where the model looks at several frames at once."""
     arrival: Arrival | None = None
     """Of a live source."""
+    by: Literal["model", "propagated"] | None = None
+    """Whose a labelled frame's results are, where still frames are not all shown to the model; else ``None``."""
+    alike: FrameStamp | None = None
+    """The frame that it looks like, whose results are propagated to it."""
+    audited: bool = False
+    """The model saw it although it is still."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vidinfer.alone import effect_of_fast
-from vidinfer.build import feeding, make_pipeline, make_sinks, nvdec_device, stages_alone, tuned_for
+from vidinfer.build import feeding, make_pipeline, make_sinks, nvdec_device, sampled, stages_alone, tuned_for
 from vidinfer.clock import Clock, MonotonicClock, utc_now
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_model, describe_pipeline, describe_sinks, describe_source, versions
@@ -172,7 +172,14 @@ class _Job:
 
     def _open(self, resolved: SourceFile, threads: int) -> Source:
         fast, nvdec = self.config.decode == "fast", nvdec_device(self.config)
-        return open_source(resolved.path, name=str(resolved.name), threads=threads, fast=fast, nvdec=nvdec)
+        return open_source(
+            resolved.path,
+            name=str(resolved.name),
+            threads=threads,
+            fast=fast,
+            nvdec=nvdec,
+            sampling=sampled(self.config),
+        )
 
     def _alone(self, attempt: _Attempt, source: Source, model: Model) -> Alone | None:
         """What the machine can do with such a source, where this one was long enough for it to be worth while.
@@ -181,7 +188,7 @@ class _Job:
         """
         size, share = (source.info.width, source.info.height), MEASURING * attempt.seconds
         worth = attempt.seconds >= LONG if size not in self.alone else share >= LEAST
-        if worth and attempt.ended_well:
+        if worth and attempt.ended_well and not attempt.passed:
             seconds, clock = min(MOST, max(LEAST, share)), InterruptibleClock(self.clock, self.stop)
             with suppress(VidinferError):  # the run went well: for this its report neither fails nor waits
                 self.alone[size] = stages_alone(source, model, self.config, self.plan, clock, seconds)
@@ -244,6 +251,11 @@ class _Attempt:
     def ended_well(self) -> bool:
         """Nothing failed, and nobody stopped it."""
         return self._error is None and not self._stopped
+
+    @property
+    def passed(self) -> int:
+        """Frames that were not decoded: how fast decoding is says nothing of such a run."""
+        return 0 if self._pipeline is None else self._pipeline.passed
 
     @property
     def seconds(self) -> float:

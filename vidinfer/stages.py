@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vidinfer.arrival import Received, Shed
 from vidinfer.detections import Results
-from vidinfer.frame import Frame, Gap, Picture, SourceInfo
+from vidinfer.frame import Frame, Gap, Passed, Picture, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 
 __all__ = [
@@ -51,8 +51,10 @@ class Source(Protocol):
         """Facts known since opening; constant."""
         ...
 
-    def __iter__(self) -> Iterator[Frame | Gap]:
+    def __iter__(self) -> Iterator[Frame | Gap | Passed]:
         """Yield every displayed frame once, in presentation order, and a gap where packets were lost.
+
+        A source that was told the sampling may yield :class:`~vidinfer.frame.Passed` for a frame that it leaves out.
 
         Ends at the end of the source or soon after ``interrupt``. Damage is told by ``Frame.corrupt`` and
         :class:`Gap`, not raised; a fault that ends the source early is a last ``Gap``.

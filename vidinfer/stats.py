@@ -19,7 +19,7 @@ class LedgerSnapshot:
     """The counts at one moment. Once a run has ended, :meth:`balanced` holds."""
 
     decoded: int
-    """Frames that came out of the decoder."""
+    """Frames that came out of the decoder, or that it was right to pass over as the sampling leaves them out."""
     labelled: int
     skipped: dict[str, int]
     """Left out knowingly, by reason (``sampling``, ``range``, ``limit``, ``interrupted``)."""
@@ -33,6 +33,8 @@ class LedgerSnapshot:
     """Stretches that could not be decoded (not frames, so not part of the sum)."""
     packets_lost: int
     """Compressed packets inside those stretches."""
+    propagated: int = 0
+    """Of those labelled: with the results of a frame that they look like."""
 
     @property
     def accounted(self) -> int:
@@ -61,12 +63,13 @@ class LedgerSnapshot:
             "failed": self.failed,
             "gaps": self.gaps,
             "packets_lost": self.packets_lost,
+            **({"propagated": self.propagated} if self.propagated else {}),
         }
 
 
 def ledger_of(counts: Mapping[str, Any]) -> LedgerSnapshot:
     """The snapshot that ``as_dict`` gave."""
-    fields = {name: counts[name] for name in LedgerSnapshot.__dataclass_fields__}
+    fields = {name: counts.get(name, 0) for name in LedgerSnapshot.__dataclass_fields__}
     for reasons in ("skipped", "dropped"):
         fields[reasons] = {reason: n for reason, n in fields[reasons].items() if n}
     return LedgerSnapshot(**fields)
@@ -92,6 +95,7 @@ def together(ledgers: Iterable[LedgerSnapshot]) -> LedgerSnapshot:
         failed=total("failed"),
         gaps=total("gaps"),
         packets_lost=total("packets_lost"),
+        propagated=total("propagated"),
     )
 
 
@@ -108,7 +112,7 @@ class Ledger:
         self._dropped: Counter[str] = Counter()
 
     def add(self, what: str, n: int = 1) -> None:
-        """Count ``n`` of ``decoded``, ``labelled``, ``corrupt``, ``failed``, ``gaps`` or ``packets_lost``."""
+        """Count ``n`` of anything but ``skipped`` and ``dropped``: see :class:`LedgerSnapshot`."""
         if what not in LedgerSnapshot.__dataclass_fields__ or what in ("skipped", "dropped"):
             raise ValueError(f"no such count: {what!r}")
         with self._lock:
@@ -143,6 +147,7 @@ class Ledger:
                 failed=c["failed"],
                 gaps=c["gaps"],
                 packets_lost=c["packets_lost"],
+                propagated=c["propagated"],
             )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vidinfer.detections import Objects, Results
 from vidinfer.errors import SinkError
-from vidinfer.frame import Frame, FrameStamp, Gap, SourceInfo
+from vidinfer.frame import Frame, FrameStamp, Gap, Passed, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 from vidinfer.stages import ModelInfo, ModelInput, Window
 
@@ -91,7 +91,7 @@ class ScriptedSource:
 
     def __init__(
         self,
-        script: Iterable[Frame | Gap | Exception | Callable[[], object]],
+        script: Iterable[Frame | Gap | Passed | Exception | Callable[[], object]],
         *,
         width: int = 32,
         height: int = 24,
@@ -107,13 +107,13 @@ class ScriptedSource:
         """As given."""
         return self._info
 
-    def __iter__(self) -> Iterator[Frame | Gap]:
+    def __iter__(self) -> Iterator[Frame | Gap | Passed]:
         for item in self._script:
             if self._interrupted.is_set():
                 return
             if isinstance(item, Exception):
                 raise item
-            if isinstance(item, Frame | Gap):
+            if isinstance(item, Frame | Gap | Passed):
                 yield item
             else:
                 item()

@@ -77,7 +77,7 @@ def finish_source(planned: PlannedSource, parts: Sequence[Part]) -> SourceReport
     first = receipts[0]
     source = source_of(first["source"], planned.file.name)
     model = model_of(first["model"])
-    layout = layout_of(source, model)
+    layout = layout_of(source, model, by=first["by"])
     report_path = planned.names.report
     assert report_path is not None, "an archive run writes label files"
     withdraw_report(report_path)
@@ -105,7 +105,7 @@ def _write(
     """One label file: its path, size and SHA-256."""
     receipt = next(part.receipt for part in parts if part.receipt is not None)
     source, model = source_of(receipt["source"], planned.file.name), model_of(receipt["model"])
-    sink = label_sink(form, path, overwrite=True)
+    sink = label_sink(form, path, overwrite=True, by=layout.by)
     assert isinstance(sink, LabelFileSink)
     sink.open(source, model)
     try:

@@ -127,6 +127,7 @@ class UnitLabeller:
                 "frames": pipeline.ledger.snapshot().as_dict(),
                 "source": _source_facts(source),
                 "model": model_facts(model.info),
+                "by": self._config.skip_static is not None,
                 "warnings": _warnings(sink.facts()),
                 "timings": {
                     "seconds": round(self._clock.now() - began, 3),

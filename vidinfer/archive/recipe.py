@@ -16,6 +16,7 @@ LABELLING = 1
 """Counted up whenever vidinfer itself gives other labels, or units get other columns."""
 
 _SAMPLER = ("every", "fps", "keyframes", "start", "end", "max_frames", "duration", "clip_stride")
+_STILL = ("skip_static",)
 _MODEL = ("model", "task", "score_threshold", "top_k", "classes")
 _RUNNING = ("backend", "precision", "decode", "allow_inexact", "max_batch_size")
 
@@ -26,7 +27,7 @@ def recipe_of(config: RunConfig, weights_sha256: str | None) -> dict[str, object
     Where files and outputs lie, how many workers there are and what is said on the way is no part of it. The weights
     count by their hash, not by their name; where there is none (random weights), by what was asked for.
     """
-    options = {name: _plain(getattr(config, name)) for name in (*_MODEL, *_SAMPLER, *_RUNNING)}
+    options = {name: _plain(getattr(config, name)) for name in (*_MODEL, *_SAMPLER, *_STILL, *_RUNNING)}
     names = config.labels_file
     return {
         "labelling": LABELLING,

@@ -35,6 +35,9 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         UsageError: an unknown flag (with the nearest name), a flag without its value, …
     """
+    # A flag that may stand alone takes its value after "=" only: what follows it may be a source.
+    alone = {option.flag: option.bare for option in OPTIONS.values() if option.bare is not None}
+    arguments = [f"{word}={alone[word]}" if word in alone else word for word in arguments]
     namespace, unknown = parser.parse_known_intermixed_args(arguments)
     if unknown:
         flag = unknown[0].split("=")[0]

@@ -26,6 +26,7 @@ def source_line(report: SourceReport) -> str:
         parts.append(": ".join(filter(None, (report.status, report.error))))
     if report.ledger is not None and report.status != "failed":
         parts += [_damage(report.ledger), _speed(report, report.ledger)]
+        parts.append(_still(report))
     if report.outputs:
         parts.append(f"wrote {_files(report.outputs)}")
     elif report.ledger is not None and report.status == "interrupted":
@@ -75,6 +76,21 @@ def _damage(ledger: LedgerSnapshot) -> str:
         f"{count(ledger.gaps, 'gap')} ({count(ledger.packets_lost, 'packet')} lost)" if ledger.gaps else "",
     ]
     return ", ".join(filter(None, found))
+
+
+def _still(report: SourceReport) -> str:
+    """What was propagated, and how often that was wrong."""
+    still = report.details.get("skip_static")
+    if not isinstance(still, Mapping):
+        return ""
+    if not still["propagated"]:
+        return "no frame was like one before"
+    told = f"{still['propagated']} of them propagated"
+    if not still["audited"]:
+        return f"{told}, none checked"
+    low, high = (100 * end for end in still["interval_95"])
+    missed = f"{still['missed']} of {still['audited']} checked were wrong"
+    return f"{told}, {missed}: {100 * still['miss_rate']:.1f} % (95 %: {low:.1f} to {high:.1f})"
 
 
 def _files(paths: Sequence[Path]) -> str:

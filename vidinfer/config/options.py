@@ -40,6 +40,8 @@ class Option:
     default: str | None = None
     """As shown in the help."""
     short: str | None = None
+    bare: str | None = None
+    """What the flag alone stands for, where it may also have a value, written with ``=``."""
 
     @property
     def flag(self) -> str:
@@ -177,6 +179,11 @@ _TABLE = (
         values.optional("none", values.fraction), "F", "all",
     ),
     Option("keyframes", "selection", "label keyframes only", values.flag),
+    Option(
+        "skip_static", "selection", "for cameras that stand still: a frame that looks like one before gets its labels; "
+        "=LEVELS: as long as no spot differs by more grey levels, 12 unless given",
+        values.switch_or_number(1, 255, usual=12), "LEVELS", "off", bare="on",
+    ),
     Option(
         "start", "selection", "leave out what is before T: seconds or HH:MM:SS.mmm",
         values.optional("none", values.time), "T", "the beginning",

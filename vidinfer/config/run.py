@@ -67,6 +67,8 @@ class RunConfig:
     every: int = 1
     fps: Fraction | None = None
     keyframes: bool = False
+    skip_static: float | None = None
+    """Grey levels by which a spot may differ in a frame that gets the labels of one before; ``None``: none does."""
     start: Fraction | None = None
     """Seconds."""
     end: Fraction | None = None
@@ -200,4 +202,7 @@ _LIVE_ONLY = (
     *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
 )
 _ARCHIVE_ONLY = ("workers", "until", "budget", "retry_quarantined", "stall", "worker_memory")
-_OFFLINE_ONLY = ("engine", *_ARCHIVE_ONLY, "start", "end", "overwrite", "resume", "class_maps", "flow_files")
+_OFFLINE_ONLY = (
+    *("engine", *_ARCHIVE_ONLY),
+    *("start", "end", "overwrite", "resume", "class_maps", "flow_files", "skip_static"),
+)

@@ -26,6 +26,7 @@ __all__ = [
     "optional",
     "path",
     "span",
+    "switch_or_number",
     "text",
     "time",
 ]
@@ -206,6 +207,24 @@ def optional(word: str, reader: Reader) -> Reader:
             return reader(value)
         except ValueError as error:
             raise ValueError(f"{error}, or {word}") from None
+
+    return read
+
+
+def switch_or_number(low: float, high: float, *, usual: float) -> Reader:
+    """``off`` for ``None``, ``on`` for ``usual``, or a number from ``low`` to ``high``."""
+    within = number(low, high)
+
+    def read(value: object) -> float | None:
+        word = value.lower() if isinstance(value, str) else value
+        if word is None or word is False or word in _NO:
+            return None
+        if word is True or word in _YES:
+            return usual
+        try:
+            return float(within(value))
+        except ValueError as error:
+            raise ValueError(f"{error}, on or off") from None
 
     return read
 

@@ -43,6 +43,7 @@ def label_sink(
     flow_files: Callable[[int], str] | None = None,
     stream: SharedStream | None = None,
     clock: Clock | None = None,
+    by: bool = False,
 ) -> LabelFileSink | LabelStreamSink:
     """A sink for labels.
 
@@ -54,14 +55,15 @@ def label_sink(
         flow_files: the file with the vectors of a frame, by its index (``FlowFileSink.name_of``); ``jsonl`` names it.
         stream: standard output, where several sinks share it.
         clock: of the arrivals of live records; ``jsonl`` tells latencies by it.
+        by: ``csv`` and ``parquet`` have columns that say whose the results of a frame are; ``jsonl`` says so anyway.
 
     Raises:
         UsageError: no such format, or one that cannot be streamed.
     """
     writers: dict[str, WriterFactory] = {
         "jsonl": partial(JsonLinesWriter, flow_files=flow_files, clock=clock),
-        "csv": CsvWriter,
-        "parquet": ParquetWriter,
+        "csv": partial(CsvWriter, by=by),
+        "parquet": partial(ParquetWriter, by=by),
     }
     if name not in writers:
         raise UsageError(f"labels {name!r}: expected one of {', '.join(writers)}")

@@ -19,6 +19,7 @@ Columns, in this order, those of the model's task only:
 ``keypoints``                                  detection with keypoints: JSON, ``[[x,y,score],…]``
 ``clip_first_pts``, ``clip_last_pts``          video, at the frame that closes a clip: which frames it is made of,
 ``clip_frames``, ``clip_padded``               how many, and ``true`` where the source ended within it
+``by``, ``from_frame``, ``from_pts``           with ``--skip-static``: ``model``, or ``propagated`` from which frame
 ``first_pts``, ``last_pts``, ``packets``       of a gap
 =============================================  ==================================================================
 
@@ -49,9 +50,10 @@ _TRUTH = {None: None, False: "false", True: "true"}
 class CsvWriter:
     """Writes the rows of one source, column by column."""
 
-    def __init__(self, file: BinaryIO, source: SourceInfo, model: ModelInfo) -> None:
+    def __init__(self, file: BinaryIO, source: SourceInfo, model: ModelInfo, *, by: bool = False) -> None:
+        """``by``: say whose the results of a frame are."""
         self._file = file
-        self._layout = layout_of(source, model)
+        self._layout = layout_of(source, model, by=by)
         self._source = utf8(source.name)
         self._names = [utf8(name) for name in model.categories]
         self._columns = columns_of(self._layout)

@@ -65,10 +65,12 @@ class Layout:
     """Flat formats have a column of masks."""
     keypoints: int
     """Keypoints of an object; 0 where the model gives none."""
+    by: bool = False
+    """Flat formats say whose the results of a frame are: the model's, or those of a frame that it looks like."""
 
 
-def layout_of(source: SourceInfo, model: ModelInfo) -> Layout:
-    """What the records of ``model`` over ``source`` hold.
+def layout_of(source: SourceInfo, model: ModelInfo, *, by: bool = False) -> Layout:
+    """What the records of ``model`` over ``source`` hold; ``by``: some frames are not shown to it.
 
     Raises:
         SinkError: this version has no record for the model's task.
@@ -80,7 +82,9 @@ def layout_of(source: SourceInfo, model: ModelInfo) -> Layout:
         )
     kind = _KINDS[model.task]
     masks = kind == "segments" or (kind == "objects" and model.details.get("masks") is True)
-    return Layout(kind, source.width, source.height, masks, len(model.keypoints) if kind == "objects" else 0)
+    return Layout(
+        kind, source.width, source.height, masks, len(model.keypoints) if kind == "objects" else 0, by
+    )
 
 
 @dataclass(frozen=True, slots=True)

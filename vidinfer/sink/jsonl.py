@@ -24,6 +24,9 @@ optical flow               ``"flow":{"mean":41.5,"max":220.914,"direction":271.4
                            the vectors are written too. A frame without one before it has no ``flow``
 =========================  ========================================================================================
 
+With ``--skip-static`` a labelled frame says whose its findings are, before them: ``"by":"model"``, or
+``"by":"propagated","from_frame":12,"from_pts":6144`` of the frame that it looks like.
+
 A record of a live stream has more, before its findings (:mod:`vidinfer.arrival` says what each time is)::
 
     "epoch":1,"received":1795601700.123456,"captured":null,"time_source":"received",
@@ -48,7 +51,7 @@ from typing import Any, BinaryIO
 from vidinfer.arrival import Arrival
 from vidinfer.clock import Clock, MonotonicClock
 from vidinfer.frame import FrameStamp, Gap, SourceInfo
-from vidinfer.record import Entry, LabelledBatch
+from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.sink.findings import NUMBERS, Findings, Kind, layout_of
 from vidinfer.sink.text import numbers, point_texts, quoted, ratio
 from vidinfer.stages import ModelInfo
@@ -167,7 +170,7 @@ class JsonLinesWriter:
         reason = "" if entry.reason is None else f',"reason":{quoted(entry.reason)}'
         return (
             f'{{"source":{self._source},"frame":{at.index},"pts":{pts},"time_base":"{ratio(at.time_base)}",'
-            f'"time":{time},"outcome":"{entry.outcome.value}"{reason}'
+            f'"time":{time},"outcome":"{entry.outcome.value}"{reason}{_by(entry)}'
         )
 
     def _gap(self, entry: Entry, gap: Gap) -> str:
@@ -176,6 +179,15 @@ class JsonLinesWriter:
             f'"reason":{quoted(entry.reason or gap.reason)},"first_pts":{json.dumps(gap.first_pts)},'
             f'"last_pts":{json.dumps(gap.last_pts)},"packets":{gap.packets}{_noticed(entry.arrival)}}}\n'
         )
+
+
+def _by(entry: Entry) -> str:
+    """Whose the results are."""
+    if entry.by is None or entry.outcome is not Outcome.LABELLED:
+        return ""
+    if entry.alike is None:
+        return f',"by":"{entry.by}"'
+    return f',"by":"{entry.by}","from_frame":{entry.alike.index},"from_pts":{json.dumps(entry.alike.pts)}'
 
 
 def _live(at: Arrival, now: float) -> str:

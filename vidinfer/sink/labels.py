@@ -9,6 +9,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import numpy as np
+
 from vidinfer.errors import SinkError
 from vidinfer.frame import SourceInfo
 from vidinfer.record import LabelledBatch
@@ -48,7 +50,11 @@ class Counts:
     def add(self, batch: LabelledBatch, found: Findings) -> None:
         """Count a batch that was written."""
         self.add_records(len(batch.entries))
-        self.add_findings(found)
+        rows = np.array(
+            [entry.row for entry in batch.entries if entry.row >= 0], np.int64
+        )  # several may share one
+        self._findings += int((found.offsets[rows + 1] - found.offsets[rows]).sum())
+        self._not_finite += found.not_finite
 
     def add_records(self, records: int) -> None:
         """Count records that were written."""

@@ -39,12 +39,13 @@ ROW_GROUP_BYTES = 16 << 20
 class ParquetWriter:
     """Writes the rows of one source in row groups of bounded size."""
 
-    def __init__(self, file: BinaryIO, source: SourceInfo, model: ModelInfo) -> None:
+    def __init__(self, file: BinaryIO, source: SourceInfo, model: ModelInfo, *, by: bool = False) -> None:
+        """``by``: say whose the results of a frame are."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._pa = pa
-        self._layout = layout_of(source, model)
+        self._layout = layout_of(source, model, by=by)
         self._source = utf8(source.name)
         self._names = [utf8(name) for name in model.categories]
         self._schema = _schema(self._layout, source, model)
@@ -140,8 +141,10 @@ def _schema(layout: Layout, source: SourceInfo, model: ModelInfo) -> pa.Schema:
 
     text = pa.dictionary(pa.int32(), pa.string())
     types = {
-        **dict.fromkeys(("source", "time_base", "outcome", "reason", "label"), text),
-        **dict.fromkeys(("frame", "pts", "first_pts", "last_pts", "packets"), pa.int64()),
+        **dict.fromkeys(("source", "time_base", "outcome", "reason", "label", "by"), text),
+        **dict.fromkeys(
+            ("frame", "pts", "first_pts", "last_pts", "packets", "from_frame", "from_pts"), pa.int64()
+        ),
         **dict.fromkeys(("score", *BOX, "area", *FLOW), pa.float32()),
         **dict.fromkeys(("time", "flow_seconds"), pa.float64()),
         **dict.fromkeys(("clip_first_pts", "clip_last_pts"), pa.int64()),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidinfer.frame import Gap
-from vidinfer.record import Entry
+from vidinfer.record import Entry, Outcome
 from vidinfer.sink.findings import NUMBERS, Layout
 from vidinfer.sink.text import ratio, utf8
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 CLIP = ("clip_first_pts", "clip_last_pts", "clip_frames", "clip_padded")
 """Columns of a clip: which frames it is made of."""
+BY = ("by", "from_frame", "from_pts")
+"""Columns of whose the results are: ``model``, or ``propagated`` and from where."""
 
 
 def columns_of(layout: Layout) -> tuple[str, ...]:
@@ -31,6 +33,7 @@ def columns_of(layout: Layout) -> tuple[str, ...]:
         *(("mask",) if layout.masks else ()),
         *(("keypoints",) if layout.keypoints else ()),
         *(CLIP if layout.kind == "clip" else ()),
+        *(BY if layout.by else ()),
         *("first_pts", "last_pts", "packets"),
     )
 
@@ -89,6 +92,13 @@ def entry_columns(entries: Sequence[Entry], layout: Layout) -> dict[str, list[An
         "last_pts": [gap and gap.last_pts for gap in gaps],
         "packets": [gap and gap.packets for gap in gaps],
     }
+    if layout.by:
+        origins = [entry.alike if entry.outcome is Outcome.LABELLED else None for entry in entries]
+        columns |= {
+            "by": [entry.by if entry.outcome is Outcome.LABELLED else None for entry in entries],
+            "from_frame": [origin and origin.index for origin in origins],
+            "from_pts": [origin and origin.pts for origin in origins],
+        }
     if layout.kind == "clip":
         clips = [entry.span if entry.row >= 0 else None for entry in entries]
         columns |= {

@@ -137,12 +137,12 @@ def unit_columns(layout: Layout) -> dict[str, pa.DataType]:
 
     text = pa.dictionary(pa.int32(), pa.string())
     integers = ("frame", "pts", "duration", "first_pts", "last_pts", "packets")
-    spans = ("span_first_pts", "span_last_pts", "span_frames")
+    spans = ("span_first_pts", "span_last_pts", "span_frames", "from_frame", "from_pts")
     columns: dict[str, pa.DataType] = {
-        **dict.fromkeys(("outcome", "reason", "time_base"), text),
+        **dict.fromkeys(("outcome", "reason", "time_base", "by"), text),
         **dict.fromkeys((*integers, *spans), pa.int64()),
         "span_seconds": pa.float64(),
-        **dict.fromkeys(("keyframe", "span_padded"), pa.bool_()),
+        **dict.fromkeys(("keyframe", "span_padded", "audited"), pa.bool_()),
     }
     if layout.kind != "flow":
         columns["labels"] = pa.list_(pa.int32())
@@ -176,6 +176,10 @@ def _entry_columns(entries: Any) -> dict[str, Any]:
         "span_frames": [None if span is None else span.frames for span in spans],
         "span_seconds": [None if span is None else span.seconds for span in spans],
         "span_padded": [None if span is None else span.padded for span in spans],
+        "by": [entry.by for entry in entries],
+        "from_frame": [None if entry.alike is None else entry.alike.index for entry in entries],
+        "from_pts": [None if entry.alike is None else entry.alike.pts for entry in entries],
+        "audited": [entry.audited for entry in entries],
     }
 
 

@@ -121,7 +121,10 @@ def _entry(of: Mapping[str, Any], bases: Mapping[str, Fraction], row: int) -> En
             of["span_seconds"],
             bool(of["span_padded"]),
         )
-    return Entry(outcome, stamp, row, of["reason"], span=span)
+    alike = None if of["from_frame"] is None else FrameStamp(of["from_frame"], of["from_pts"], base)
+    return Entry(
+        outcome, stamp, row, of["reason"], span=span, by=of["by"], alike=alike, audited=bool(of["audited"])
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -1,9 +1,11 @@
 """Stage 1: where frames come from."""
 
 from vidinfer.source.expand import Expanded, SourceFile, expand_sources
+from vidinfer.source.index import Split, split
 from vidinfer.source.live import open_live
 from vidinfer.source.live_address import LiveAddress, parse_live
 from vidinfer.source.open import open_source
+from vidinfer.source.part import Part
 from vidinfer.source.probe import probe
 from vidinfer.source.samples import sample_pictures
 from vidinfer.source.synthetic import synthetic_clip
@@ -12,7 +14,9 @@ from vidinfer.source.wire import answers
 __all__ = [
     "Expanded",
     "LiveAddress",
+    "Part",
     "SourceFile",
+    "Split",
     "answers",
     "expand_sources",
     "open_live",
@@ -20,5 +24,6 @@ __all__ = [
     "parse_live",
     "probe",
     "sample_pictures",
+    "split",
     "synthetic_clip",
 ]

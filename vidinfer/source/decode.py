@@ -21,7 +21,7 @@ from vidinfer.source.matroska import MatroskaWalk
 from vidinfer.source.timeline import ChunkTimes
 from vidinfer.source.truncation import bytes_missing
 
-__all__ = ["Decoded", "Decoder"]
+__all__ = ["Decoded", "Decoder", "PassedOver"]
 
 # Reading goes on behind a fault of the container, but not for ever when it gets nowhere.
 _FAULTS_IN_A_ROW = 8
@@ -40,6 +40,14 @@ class Decoded(NamedTuple):
     pts: int | None
     corrupt: bool
     """The decoder or the container says so."""
+
+
+class PassedOver(NamedTuple):
+    """A frame that nobody wants and that was not decoded."""
+
+    pts: int
+    duration: int | None
+    keyframe: bool
 
 
 class Decoder:
@@ -106,7 +114,7 @@ class Decoder:
         """The container stores no ``pts``; times are those of its chunks, in presentation order."""
         return self._chunk_times is not None
 
-    def __iter__(self) -> Generator[Decoded | Gap]:
+    def __iter__(self) -> Generator[Decoded | Gap | PassedOver]:
         for item in self._events():
             if self._stopped():
                 return
@@ -114,7 +122,7 @@ class Decoder:
                 self.packets_lost += item.packets
             yield item
 
-    def _events(self) -> Iterator[Decoded | Gap]:
+    def _events(self) -> Iterator[Decoded | Gap | PassedOver]:
         for packet in self._read():
             if self._stopped():  # frames that are hidden or lost may be many
                 return

@@ -13,13 +13,16 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from vidinfer.errors import SourceError
-from vidinfer.frame import Frame, FrameStamp, Gap, Picture, SourceInfo
+from vidinfer.frame import Frame, FrameStamp, Gap, Passed, Picture, SourceInfo
+from vidinfer.sampling import Sampling
 from vidinfer.source.container import choose_video, open_container
-from vidinfer.source.decode import Decoded, Decoder
+from vidinfer.source.decode import Decoded, Decoder, PassedOver
 from vidinfer.source.describe import describe
 from vidinfer.source.found import Found
 from vidinfer.source.orientation import Orientation, orientation_of
+from vidinfer.source.part import Part, PartDecoder
 from vidinfer.source.picture import Converter, DecodedPicture
+from vidinfer.source.selective import SelectiveDecoder, why_everything
 
 __all__ = ["FileSource"]
 
@@ -34,10 +37,21 @@ class FileSource:
     Thread rule: iterate (once) and ``close`` on one thread; ``interrupt`` from any.
     """
 
-    def __init__(self, path: Path, *, name: str, threads: int, fast: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        threads: int,
+        fast: bool = False,
+        sampling: Sampling | None = None,
+        part: Part | None = None,
+    ) -> None:
         """Open ``path`` and decode up to its first frame; ``threads`` is the most the decoder may use, at least 1.
 
-        ``fast``: without the loop filter, where the decoder can do without.
+        ``fast``: without the loop filter, where the decoder can do without. ``sampling``: what it leaves out need not
+        be decoded, and then comes as :class:`~vidinfer.frame.Passed`; the frames are otherwise the same. ``part``: only
+        what belongs to it, and all of that; iterating raises ``PartUnlike`` where that cannot be had by itself.
 
         Raises:
             SourceError: it cannot be read, or holds no video that can be decoded.
@@ -49,8 +63,12 @@ class FileSource:
         self._found = Found()
         self._gaps = 0
         self._fast = fast
+        self._sampling = sampling
+        self._part = part
+        self._first_index = 0 if part is None else part.first
+        self._why_everything = ""
         self._container = self._open(path)
-        self._items: Generator[Decoded | Gap] = _nothing()
+        self._items: Generator[Decoded | Gap | PassedOver] = _nothing()
         try:
             stream = choose_video(self._container, path)
             self._decoder = self._make_decoder(path, stream, threads)
@@ -70,13 +88,20 @@ class FileSource:
         return open_container(path)
 
     def _make_decoder(self, path: Path, stream: VideoStream, threads: int) -> Decoder:
-        return Decoder(path, self._container, stream, threads, self._stop.is_set, fast=self._fast)
+        sampling, common = self._sampling, (path, self._container, stream, threads, self._stop.is_set)
+        if self._part is not None and (self._part.start, self._part.end) != (None, None):
+            return PartDecoder(*common, part=self._part, fast=self._fast)
+        if sampling is not None:
+            self._why_everything = why_everything(self._container, stream, sampling)
+            if not self._why_everything:
+                return SelectiveDecoder(*common, sampling=sampling, fast=self._fast)
+        return Decoder(*common, fast=self._fast)
 
     def _describe(self, path: Path, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
         return describe(path, name, self._container, stream, first, self._orientation)
 
-    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap], VideoFrame]:
-        ahead: deque[Decoded | Gap] = deque()
+    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap | PassedOver], VideoFrame]:
+        ahead: deque[Decoded | Gap | PassedOver] = deque()
         for item in self._items:
             ahead.append(item)
             if isinstance(item, Decoded):
@@ -89,11 +114,11 @@ class FileSource:
         """Facts known since opening; constant."""
         return self._info
 
-    def __iter__(self) -> Iterator[Frame | Gap]:
+    def __iter__(self) -> Iterator[Frame | Gap | Passed]:
         """The frames and gaps that are left; there is one reading of a file, shared by all its iterators."""
         return self._events
 
-    def _read(self) -> Generator[Frame | Gap]:
+    def _read(self) -> Generator[Frame | Gap | Passed]:
         ahead = self._ahead
         for item in chain((ahead.popleft() for _ in range(len(ahead))), self._items):
             if self._stop.is_set():
@@ -101,15 +126,22 @@ class FileSource:
             if isinstance(item, Gap):
                 self._gaps += 1
                 yield item
+            elif isinstance(item, PassedOver):
+                yield self._passed(*item)
             else:
                 yield self._frame(*item)
+
+    def _passed(self, pts: int, duration: int | None, keyframe: bool) -> Passed:
+        stamp = FrameStamp(self._found.frames, pts, self._info.time_base, duration, keyframe)
+        self._found.passed(pts)
+        return Passed(stamp)
 
     def _frame(self, frame: VideoFrame, pts: int | None, corrupt: bool) -> Frame:
         orientation = self._orientation
         if frame.rotation != self._rotation:
             orientation = orientation_of(frame)
         stamp = FrameStamp(
-            index=self._found.frames,
+            index=self._first_index + self._found.frames,
             pts=pts,
             time_base=self._info.time_base,
             duration=frame.duration or None,
@@ -124,15 +156,34 @@ class FileSource:
 
     def facts(self) -> dict[str, object]:
         """What was found so far: frames, timestamps, damage, size changes; ready for JSON."""
-        return self._found.as_dict() | {
-            "loop_filter": "skipped where the decoder can" if self._fast else "as coded",
-            "gaps": self._gaps,
-            "packets": self._decoder.packets,
-            "packets_lost": self._decoder.packets_lost,
-            "packets_refused": self._decoder.errors,
-            "packets_without_frame": self._decoder.silent,
-            "pts_from_chunk_times": self._decoder.pts_from_chunks,
-        }
+        return (
+            self._found.as_dict()
+            | {
+                "loop_filter": "skipped where the decoder can" if self._fast else "as coded",
+                "gaps": self._gaps,
+                "packets": self._decoder.packets,
+                "packets_lost": self._decoder.packets_lost,
+                "packets_refused": self._decoder.errors,
+                "packets_without_frame": self._decoder.silent,
+                "pts_from_chunk_times": self._decoder.pts_from_chunks,
+            }
+            | ({} if self._sampling is None else {"selective_decoding": self._selective()})
+        )
+
+    def _selective(self) -> dict[str, object]:
+        """Whether what the sampling leaves out was passed over, and why not."""
+        decoder = self._decoder
+        if not isinstance(decoder, SelectiveDecoder):
+            return {
+                "used": False,
+                "why": self._why_everything or "decoded elsewhere than by FFmpeg's own decoders",
+            }
+        facts: dict[str, object] = {"used": True, "frames_passed_over": decoder.passed_over}
+        if decoder.passed_over:
+            facts["damage"] = "not seen in what was passed over"
+        if decoder.everything_because:
+            facts |= {"everything_from_pts": decoder.everything_from, "why": decoder.everything_because}
+        return facts
 
     def interrupt(self) -> None:
         """Make the iterator end after the frame it is at. Idempotent; any thread."""
@@ -148,5 +199,5 @@ class FileSource:
         self._container.close()
 
 
-def _nothing() -> Generator[Decoded | Gap]:
+def _nothing() -> Generator[Decoded | Gap | PassedOver]:
     yield from ()

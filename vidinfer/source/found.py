@@ -37,6 +37,14 @@ class Found:
             self._size = size
             if len(self.sizes) < _SIZES_LISTED:
                 self.sizes.append(f"{size[0]}x{size[1]}")
+        self._time(pts)
+
+    def passed(self, pts: int) -> None:
+        """Count one frame that was not decoded."""
+        self.frames += 1
+        self._time(pts)
+
+    def _time(self, pts: int | None) -> None:
         if pts is None:
             self.without_pts += 1
             return

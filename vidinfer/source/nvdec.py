@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from vidinfer.address import LOCAL_ONLY, file_url
 from vidinfer.frame import ColourTags, DevicePlanes, Gap, Picture, Planes, SourceInfo
 from vidinfer.source.container import choose_video
-from vidinfer.source.decode import Decoded, Decoder
+from vidinfer.source.decode import Decoded, Decoder, PassedOver
 from vidinfer.source.file import FileSource
 from vidinfer.source.orientation import Orientation
 from vidinfer.source.picture import Converter, DecodedPicture
@@ -137,7 +137,7 @@ class NvdecSource(FileSource):
         decoder = {"decoder": f"nvdec on GPU {self._gpu}", "pictures_on": f"cuda:{self._gpu}"}
         return replace(self._known, details={**self._known.details, **decoder})
 
-    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap], VideoFrame]:
+    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap | PassedOver], VideoFrame]:
         ahead, first = super()._read_ahead(path)
         if not _on_gpu(first):
             codec = self._known.details["codec"]

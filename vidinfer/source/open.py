@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidinfer.sampling import Sampling
 from vidinfer.source.file import FileSource
 from vidinfer.source.nvdec import open_nvdec
+from vidinfer.source.part import Part
 from vidinfer.stages import Source
 
 __all__ = ["open_source"]
 
 
 def open_source(
-    path: Path, *, name: str, threads: int, fast: bool = False, nvdec: int | None = None
+    path: Path,
+    *,
+    name: str,
+    threads: int,
+    fast: bool = False,
+    nvdec: int | None = None,
+    sampling: Sampling | None = None,
+    part: Part | None = None,
 ) -> Source:
     """Open a media file or a still image; ``close`` the result.
 
@@ -22,10 +31,13 @@ def open_source(
         threads: the most that the decoder may use, at least 1.
         fast: pixels need not be exact: the decoder may leave out what takes long.
         nvdec: number of a GPU to decode on, where that can be; else in software, and the facts say why.
+        sampling: what it leaves out need not be decoded, where that can be told without (not on a GPU); it comes as
+            :class:`~vidinfer.frame.Passed` then.
+        part: a stretch of the file instead of all of it, in software; what is left out by sampling is decoded there.
 
     Raises:
         SourceError: it cannot be read, or holds no video that can be decoded; one line says why and what to do.
     """
-    if nvdec is not None:
+    if nvdec is not None and part is None:
         return open_nvdec(path, name=name, threads=threads, device=nvdec)
-    return FileSource(path, name=name, threads=threads, fast=fast)
+    return FileSource(path, name=name, threads=threads, fast=fast, sampling=sampling, part=part)

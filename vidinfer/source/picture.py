@@ -14,7 +14,7 @@ from vidinfer.source.colour import is_hdr
 from vidinfer.source.orientation import UPRIGHT, Orientation
 from vidinfer.source.planes import upright_planes
 from vidinfer.source.rows import RowConverter
-from vidinfer.source.shrink import shrunk
+from vidinfer.source.shrink import shrunk, small_luma
 
 __all__ = ["Converter", "DecodedPicture"]
 
@@ -100,6 +100,10 @@ class DecodedPicture:
         small = shrunk(self._frame, *stored, smooth=smooth)
         frame = self._frame if small is None else small
         return self._orientation.apply(self._converter.rgb24(frame, *stored))
+
+    def small_luma(self, side: int) -> NDArray[np.uint8] | None:
+        """Means over squares of its brightness, neither side above ``side``; ``None``: not stored as such a plane."""
+        return small_luma(self._frame, side)
 
     def planes(self) -> Planes | None:
         """The planes as displayed, views where nothing is turned; ``None``: not 8-bit 4:2:0, or another size."""

@@ -1,0 +1,148 @@
+"""Parts of a file, each decoded by itself, are together what decoding all of it gives, frame for frame."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.media import flip_bytes, make_video, truncate
+from tests.source.test_selective import MADE, ODD
+from vidinfer.errors import PartUnlike
+from vidinfer.frame import Frame, Gap
+from vidinfer.source import Part, open_source, split
+
+Seen = tuple[int, int | None, int | None, bool, bool, str]
+
+
+def frames_of(path: Path, part: Part | None = None, threads: int = 1) -> list[Seen]:
+    source = open_source(path, name="a", threads=threads, part=part)
+    found: list[Seen] = []
+    try:
+        for item in source:
+            assert isinstance(item, Frame), item
+            pixels = hashlib.sha256(item.picture.rgb().tobytes()).hexdigest()[:16]
+            stamp = item.stamp
+            found.append((stamp.index, stamp.pts, stamp.duration, stamp.keyframe, item.corrupt, pixels))
+    finally:
+        source.close()
+    return found
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("frames", [1, 15])
+@pytest.mark.parametrize("case", MADE)
+def test_all_parts_together_are_the_file(tmp_path: Path, case: str, frames: int, threads: int) -> None:
+    path = MADE[case](tmp_path)
+    made = split(path, frames)
+    whole = frames_of(path)
+    assert len(made.parts) > 1, made.why
+    assert [made.parts[0].start, made.parts[-1].end] == [None, None]
+    assert [part.end for part in made.parts[:-1]] == [part.start for part in made.parts[1:]]
+    assert [part.first for part in made.parts] == [
+        sum(part.frames for part in made.parts[:i]) for i in range(len(made.parts))
+    ]
+    found = [frames_of(path, part, threads) for part in made.parts]
+    assert [len(one) for one in found] == [part.frames for part in made.parts]
+    assert [frame for one in found for frame in one] == whole
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_cannot_be_cut_is_one_part_and_says_why(tmp_path: Path, case: str) -> None:
+    make = ODD[case][0]
+    made = split(make(tmp_path), 5)
+    assert made.parts == (Part(None, None),)
+    assert made.why
+
+
+def test_parts_have_at_least_so_many_frames(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=100, gop=10)
+    assert [part.frames for part in split(path, 25).parts] == [30, 30, 40]
+    assert [part.frames for part in split(path, 10).parts] == [10] * 10
+    assert split(path, 1000).parts == (Part(None, None),)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_a_part_does_not_read_what_comes_before_it(tmp_path: Path, suffix: str) -> None:
+    path = make_video(tmp_path / f"a.{suffix}", frames=150, gop=10, size=(480, 360), draw=noise)
+    assert path.stat().st_size > 12 << 20, "opening may read five"
+    last = split(path, 10).parts[-1]
+    read = Counting(path)
+    with av.open(read, "r") as container:  # what opening reads
+        stream = container.streams.video[0]
+        container.seek(last.dts or last.pts, stream=stream)
+        packet = next(p for p in container.demux(stream) if p.size)
+        assert packet.dts is not None
+    read.close()
+    assert read.taken < path.stat().st_size / 2
+
+
+def noise(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(number).integers(0, 255, (height, width, 3), np.uint8)
+
+
+class Counting:
+    """A file that counts the bytes taken from it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self.taken = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.taken += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def test_damage_that_only_decoding_shows_gives_the_part_up(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=60, gop=10, size=(320, 240))
+    flip_bytes(path, start=0.4, end=0.6)
+    made = split(path, 10)
+    if len(made.parts) == 1:
+        assert made.why
+        return
+    with pytest.raises(PartUnlike):
+        for part in made.parts:
+            seen = open_source(path, name="a", threads=1, part=part)
+            try:
+                assert not any(isinstance(item, Gap) or item.corrupt for item in seen), "damage of a part"
+            finally:
+                seen.close()
+
+
+def test_a_file_that_is_cut_off_is_one_part(tmp_path: Path) -> None:
+    path = truncate(make_video(tmp_path / "a.mkv", frames=60, gop=10), keep=0.7)
+    made = split(path, 10)
+    assert len(made.parts) == 1
+    assert "missing" in made.why or "damaged" in made.why
+
+
+def test_a_file_that_was_changed_since_gives_the_part_up(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=60, gop=10)
+    last = split(path, 10).parts[-1]
+    make_video(path, frames=20, gop=10)
+    with pytest.raises(PartUnlike, match="not where it was"):
+        frames_of(path, last)
+
+
+def test_stopping_a_part_is_no_damage(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=60, gop=10)
+    source = open_source(path, name="a", threads=1, part=split(path, 20).parts[1])
+    items = iter(source)
+    assert isinstance(next(items), Frame)
+    source.interrupt()
+    assert list(items) == []
+    source.close()
