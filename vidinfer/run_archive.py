@@ -15,10 +15,10 @@ from vidinfer.archive.finish import Part, finish_source, finished_before
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
 from vidinfer.archive.local import local_engine
 from vidinfer.archive.planning import PlannedSource, SurveyedFile, plan_source, survey_file
-from vidinfer.archive.recipe import digest, recipe_of
+from vidinfer.archive.recipe import can_be_split, digest, recipe_of
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.summary import row_of
-from vidinfer.archive.unit import Unit
+from vidinfer.archive.unit import WHOLE, Unit
 from vidinfer.archive.view import View
 from vidinfer.clock import Clock, MonotonicClock, seconds_until
 from vidinfer.config import RunConfig
@@ -102,6 +102,9 @@ class _Archive:
         """Units that are given up, for this run at least."""
         self._reports: list[SourceReport] = []
         self._rows: list[ManifestRow] = []
+        self._recipe = ""
+        self._kept: list[Unit] = []
+        """Units that were done before."""
         self._view = View(observer, clock, state)
 
     def run(self) -> RunReport:
@@ -130,14 +133,21 @@ class _Archive:
             check_free(names)
         self._state.begin()
         found = []
+        parts = config.unit_frames if can_be_split(config) else None
         for file, one in zip(files, names, strict=True):
             if self._stop.requested:
                 break
             try:
-                found.append((survey_file(file), one))
+                found.append((self._whole_if_known(survey_file(file, parts)), one))
             except SourceError as error:
                 self._settled(SourceReport(str(file.name), "failed", error=str(error)))
         return found
+
+    def _whole_if_known(self, file: SurveyedFile) -> SurveyedFile:
+        """An earlier run found that its parts cannot be had by themselves."""
+        if len(file.parts) > 1 and self._state.is_whole(file.fingerprint):
+            return replace(file, parts=(WHOLE,))
+        return file
 
     def _as_chosen(self, files: Sequence[SurveyedFile]) -> tuple[RunConfig, RunConfig | None]:
         """The configuration with backend and precision as they were chosen when this folder was begun, so that a run
@@ -159,24 +169,33 @@ class _Archive:
 
     def _plan(self, surveyed: Sequence[tuple[SurveyedFile, OutputNames]], facts: dict[str, Any]) -> None:
         """Name all units, and find out which are still to do."""
-        recipe = digest(recipe_of(self._config, facts["sha256"]))
-        settled: list[Unit] = []
-        for file, names in surveyed:
-            planned = plan_source(file, names, recipe, self._config.label_files)
+        self._recipe = digest(recipe_of(self._config, facts["sha256"]))
+        windows = facts["task"] in ("video", "optical_flow")  # looks at several frames at once
+        for found, names in surveyed:
+            file = replace(found, parts=(WHOLE,)) if windows else found
+            planned = plan_source(file, names, self._recipe, self._config.label_files)
             before = finished_before(planned)
             if before is not None:
                 self._view.kept(planned)
                 self._settled(before, planned)
                 continue
-            for unit in self._agenda.add(planned):
-                if self._is_to_do(unit):
-                    self._agenda.put(unit, last=self._is_suspect(unit))
-                else:
-                    settled.append(unit)
+            self._add(planned)
         self._view.planned(len(surveyed), self._agenda)
-        for unit in settled:
+        self._settle_kept()
+
+    def _settle_kept(self) -> None:
+        for unit in self._kept:
             self._view.tally.kept(work_of(unit))
             self._complete += self._agenda.settle(unit.id)
+        self._kept.clear()
+
+    def _add(self, planned: PlannedSource) -> None:
+        """Put its units on the agenda, but for those that are done."""
+        for unit in self._agenda.add(planned):
+            if self._is_to_do(unit):
+                self._agenda.put(unit, last=self._is_suspect(unit))
+            else:
+                self._kept.append(unit)
 
     def _is_to_do(self, unit: Unit) -> bool:
         """It is neither committed nor given up."""
@@ -246,12 +265,25 @@ class _Archive:
         if event.kind == "sink":
             self._journal.done(unit.id)
             raise SinkError(f"{event.text}; what is committed stays, run again to go on")
+        if event.kind == "unlike":
+            self._journal.done(unit.id)
+            self._plan_whole(unit)
+            return
         if event.kind in ("model", "bug"):
             self._tried_in_vain(unit, event.text, "")
             return
         self._journal.done(unit.id)  # it would be the same again, but for a person who mends it
         self._bad[unit.id] = Quarantined(unit.id, str(unit.path), event.text, 1)
         self._settle(unit, 0)
+
+    def _plan_whole(self, unit: Unit) -> None:
+        """A part cannot be had by itself: its file is labelled in one go."""
+        for planned in self._agenda.needing(unit.id):
+            self._state.keep_whole(planned.file.fingerprint)
+            self._agenda.closed(planned)
+            file = replace(planned.file, parts=(WHOLE,))
+            self._add(plan_source(file, planned.names, self._recipe, self._config.label_files))
+        self._settle_kept()
 
     def _tried_in_vain(self, unit: Unit, reason: str, log: str) -> None:
         """Once more, last, or never again."""

@@ -19,7 +19,7 @@ from vidinfer.archive.local import local_engine
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
-from vidinfer.errors import SourceError
+from vidinfer.errors import PartUnlike, SourceError
 from vidinfer.plan import thread_plan
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
@@ -56,7 +56,8 @@ class InProcess:
         try:
             self._events.append(Done(unit, self._labeller.label(unit, target)))
         except SourceError as error:
-            self._events.append(Failed(unit, "source", str(error)))
+            kind = "unlike" if isinstance(error, PartUnlike) else "source"
+            self._events.append(Failed(unit, kind, str(error)))
 
     def wait(self, seconds: float) -> list[Event]:
         events, self._events = self._events, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,12 +14,15 @@ import pytest
 
 from tests.archive.conftest import Runner, make_archive, outputs
 from tests.media import make_video
+from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.state import StateFolder
+from vidinfer.archive.unit import Unit
 from vidinfer.config import RunConfig
-from vidinfer.errors import UsageError
+from vidinfer.errors import SourceError, UsageError
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import SourceReport
 from vidinfer.run import run
+from vidinfer.source import Split, split
 
 
 class Seen(SilentObserver):
@@ -247,3 +251,79 @@ def test_an_empty_clip_list_is_an_error(tmp_path: Path, label_archive: Runner) -
     (tmp_path / "in").mkdir()
     with pytest.raises(OSError, match="without media"):
         label_archive(tmp_path / "in")
+
+
+@pytest.fixture
+def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive of one clip that is long enough to be split."""
+    monkeypatch.setattr("vidinfer.archive.planning.SPLIT_BYTES", 0)
+    (tmp_path / "in").mkdir()
+    make_video(tmp_path / "in/long.mp4", frames=100, gop=10, b_frames=2)
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_split_file_gives_the_labels_of_the_whole(
+    tmp_path: Path, label_archive: Runner, long: Path, form: str
+) -> None:
+    seen = Seen()
+    label_archive(long, unit_frames=20, observer=seen, labels=form)
+    assert seen.todo == 5
+    label_archive(long, out=tmp_path / "whole", labels=form)
+    name = f"long.labels.{form}"
+    assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "whole")[name]
+    document = json.loads((tmp_path / "out/long.run.json").read_text())
+    whole = json.loads((tmp_path / "whole/long.run.json").read_text())
+    assert document["frames"] == whole["frames"]
+    assert document["source"]["found"] == whole["source"]["found"]
+    assert len(document["archive"]["units"]) == 5
+
+
+def test_a_file_whose_parts_cannot_be_had_is_labelled_in_one_go(
+    tmp_path: Path, label_archive: Runner, long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_archive(long, out=tmp_path / "whole")
+
+    def wrong(path: Path, frames: int) -> Split:
+        parts = split(path, frames).parts
+        return Split((*parts[:2], replace(parts[2], frames=parts[2].frames + 1), *parts[3:]))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vidinfer.archive.planning.split", wrong)
+        report = label_archive(long, unit_frames=20)
+    assert report.exit_status == 0
+    assert outputs(tmp_path / "out")["long.labels.jsonl"] == outputs(tmp_path / "whole")["long.labels.jsonl"]
+    seen = Seen()
+    label_archive(long, unit_frames=20, observer=seen)
+    assert seen.todo == 0, "it is remembered"
+
+
+@pytest.mark.parametrize("options", [{"fps": "2"}, {"every": 3}, {"max_frames": 5}, {"skip_static": True}])
+def test_what_depends_on_frames_before_is_not_split(
+    label_archive: Runner, long: Path, options: dict[str, object]
+) -> None:
+    seen = Seen()
+    label_archive(long, unit_frames=20, observer=seen, **options)
+    assert seen.todo == 1
+
+
+def test_a_part_that_was_given_up_is_a_gap(
+    tmp_path: Path, label_archive: Runner, long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbours are labelled all the same."""
+
+    def label(self: UnitLabeller, unit: Unit, target: Path) -> dict[str, object]:
+        if unit.part.first == 40:
+            raise SourceError("no")
+        return whole(self, unit, target)
+
+    whole = UnitLabeller.label
+    monkeypatch.setattr(UnitLabeller, "label", label)
+    report = label_archive(long, unit_frames=20)
+    assert report.sources[0].status == "damaged"
+    lines = [json.loads(line) for line in (tmp_path / "out/long.labels.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines if line["outcome"] == "labelled"] == [*range(40), *range(60, 100)]
+    (gap,) = (line for line in lines if line["outcome"] == "gap")
+    assert lines.index(gap) == 40
+    assert gap["reason"] == "given up: no"
+    assert gap["first_pts"] < gap["last_pts"]

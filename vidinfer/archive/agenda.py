@@ -43,8 +43,11 @@ class Agenda:
 
     def take(self) -> Unit | None:
         """The next one to do."""
-        queue = self._todo or self._last
-        return queue.popleft() if queue else None
+        while queue := self._todo or self._last:
+            unit = queue.popleft()
+            if unit.id in self._sources:  # else nobody needs it any more
+                return unit
+        return None
 
     @property
     def waiting(self) -> int:
@@ -55,7 +58,7 @@ class Agenda:
         """It is committed or given up. Returns the sources whose last unit it was."""
         complete = []
         self.settled += 1
-        for planned in self._sources[unit_id]:
+        for planned in self._sources.get(unit_id, ()):
             self._left[id(planned)] -= 1
             if not self._left[id(planned)]:
                 complete.append(planned)
@@ -75,6 +78,10 @@ class Agenda:
         for planned in self._sources[unit.id]:
             self._left[id(planned)] += 1
         self.put(unit, last=True)
+
+    def needing(self, unit_id: str) -> list[PlannedSource]:
+        """The open sources that a unit belongs to."""
+        return list(self._sources.get(unit_id, ()))
 
     def open_sources(self) -> list[PlannedSource]:
         """Those without outputs so far."""

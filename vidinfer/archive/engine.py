@@ -30,7 +30,8 @@ class Failed:
 
     unit: Unit
     kind: str
-    """``source``, ``changed``, ``model``, ``sink``, ``unavailable``, ``usage`` or ``bug``."""
+    """``source``, ``changed``, ``unlike`` (a part cannot be had by itself), ``model``, ``sink``, ``unavailable``,
+    ``usage`` or ``bug``."""
     text: str
     worker: str = ""
 

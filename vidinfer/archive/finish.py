@@ -130,16 +130,16 @@ def _records(
     if part.held is None:
         yield from read_unit(part.path, layout, categories)
         return
-    interval = planned.units[number].interval
-    last = None if interval.end is None else interval.end - 1
-    gap = Gap(interval.start, last, base, 0, f"given up: {part.held.reason}")
+    part_of = planned.units[number].part
+    last = None if part_of.end is None else part_of.end - 1
+    gap = Gap(part_of.start, last, base, 0, f"given up: {part.held.reason}")
     batch = LabelledBatch([Entry(Outcome.GAP, gap, reason=gap.reason)], Results(0, categories))
     yield batch, find(batch, layout)
 
 
 def _check_tiles(planned: PlannedSource) -> None:
     """The units cover the whole file, each instant once."""
-    intervals = [unit.interval for unit in planned.units]
+    intervals = [unit.part for unit in planned.units]
     whole = intervals and intervals[0].start is None and intervals[-1].end is None
     joined = all(a.end == b.start and a.end is not None for a, b in pairwise(intervals))
     if not (whole and joined):
@@ -149,7 +149,7 @@ def _check_tiles(planned: PlannedSource) -> None:
 def _details(
     planned: PlannedSource, receipts: Sequence[Mapping[str, Any]], outputs: Sequence[tuple[Path, int, str]]
 ) -> dict[str, object]:
-    facts = receipts[0]["source"]
+    facts = _joined([receipt["source"] for receipt in receipts])
     return {
         "versions": versions(),
         "model": receipts[0]["model"],
@@ -162,6 +162,26 @@ def _details(
             "sha256": {path.name: sha256 for path, _, sha256 in outputs},
         },
     }
+
+
+def _joined(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The facts of a source from those of its parts: what was found is added up."""
+    found: dict[str, Any] = {}
+    for one in facts:
+        for name, value in one["found"].items():
+            found[name] = _both(name, found[name], value) if name in found else value
+    return {**facts[0], "found": found}
+
+
+def _both(name: str, one: Any, other: Any) -> Any:
+    """A fact of two neighbouring stretches together."""
+    if name == "last_pts":
+        return one if other is None else other
+    if isinstance(one, bool) and isinstance(other, bool):
+        return one or other
+    if isinstance(one, list) and isinstance(other, list):
+        return list(dict.fromkeys([*one, *other]))
+    return one + other if isinstance(one, int) and isinstance(other, int) and name != "first_pts" else one
 
 
 def _harmed(ledger: LedgerSnapshot) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from vidinfer.archive.facts import model_facts
-from vidinfer.archive.unit import Unit
-from vidinfer.build import feeding, make_pipeline, nvdec_device
+from vidinfer.archive.unit import WHOLE, Unit
+from vidinfer.build import feeding, make_pipeline, nvdec_device, sampled
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_source
@@ -17,7 +17,7 @@ from vidinfer.ondemand import ModelOnDemand
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan
 from vidinfer.sink import unit_sink
-from vidinfer.source import open_source
+from vidinfer.source import Part, open_source
 from vidinfer.stages import Model, Source
 
 __all__ = ["UnitLabeller"]
@@ -84,7 +84,7 @@ class UnitLabeller:
         """
         _check_same(unit)
         began = self._clock.now()
-        source = self._open(unit.path)
+        source = self._open(unit.path, unit.part)
         try:
             model = feeding(self._settled(source), source)
             return self._run(unit, source, model, target, began)
@@ -122,8 +122,8 @@ class UnitLabeller:
             _check_same(unit)
             receipt |= {
                 "unit": unit.id,
-                "start": unit.interval.start,
-                "end": unit.interval.end,
+                "start": unit.part.start,
+                "end": unit.part.end,
                 "frames": pipeline.ledger.snapshot().as_dict(),
                 "source": _source_facts(source),
                 "model": model_facts(model.info),
@@ -139,7 +139,7 @@ class UnitLabeller:
             sink.abort()  # changes nothing after a close
         return receipt
 
-    def _open(self, path: Path) -> Source:
+    def _open(self, path: Path, part: Part = WHOLE) -> Source:
         config = self._config
         return open_source(
             path,
@@ -147,6 +147,8 @@ class UnitLabeller:
             threads=self._plan.decoder,
             fast=config.decode == "fast",
             nvdec=nvdec_device(config),
+            sampling=sampled(config),
+            part=None if part == WHOLE else part,
         )
 
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from vidinfer.archive.fingerprint import fingerprint
 from vidinfer.archive.recipe import digest
-from vidinfer.archive.unit import WHOLE, Interval, Unit, unit_id
+from vidinfer.archive.unit import WHOLE, Unit, unit_id
 from vidinfer.errors import SourceError
 from vidinfer.outputs import OutputNames
-from vidinfer.source import SourceFile
+from vidinfer.source import Part, SourceFile, split
+
+SPLIT_BYTES = 1 << 20
+"""Smaller files are a minute of work at most, and looking at each of their packets is not worth while."""
 
 __all__ = ["PlannedSource", "SurveyedFile", "plan_source", "survey_file"]
 
@@ -28,7 +31,7 @@ class SurveyedFile:
     modified: int
     """Nanoseconds."""
     fingerprint: str
-    intervals: tuple[Interval, ...] = (WHOLE,)
+    parts: tuple[Part, ...] = (WHOLE,)
     """Tile the whole file, in order."""
     seconds: float = 0.0
     """Of video, as claimed; 0: unknown."""
@@ -47,18 +50,21 @@ class PlannedSource:
     """Of all that its outputs depend on: equal digests, equal outputs."""
 
 
-def survey_file(source: SourceFile) -> SurveyedFile:
-    """Look at a file.
+def survey_file(source: SourceFile, unit_frames: int | None) -> SurveyedFile:
+    """Look at a file, and split it into parts of about ``unit_frames`` frames; ``None``: do not.
 
     Raises:
         SourceError: it cannot be read, or changes while it is.
     """
     before = _stat(source.path)
     content = fingerprint(source.path)
+    parts: tuple[Part, ...] = (WHOLE,)
+    if unit_frames is not None and before.st_size >= SPLIT_BYTES:
+        parts = split(source.path, unit_frames).parts
     after = _stat(source.path)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise SourceError(f"{source.path}: is being written to; run again when it is complete")
-    return SurveyedFile(str(source.name), source.path, before.st_size, before.st_mtime_ns, content)
+    return SurveyedFile(str(source.name), source.path, before.st_size, before.st_mtime_ns, content, parts)
 
 
 def plan_source(file: SurveyedFile, names: OutputNames, recipe: str, formats: Sequence[str]) -> PlannedSource:
@@ -70,17 +76,16 @@ def plan_source(file: SurveyedFile, names: OutputNames, recipe: str, formats: Se
         recipe: the digest of all that labels depend on besides the content.
         formats: of the label files.
     """
-    share = 1 / len(file.intervals)
     units = tuple(
         Unit(
-            unit_id(file.fingerprint, interval, recipe),
+            unit_id(file.fingerprint, part, recipe),
             file.path,
             file.size,
             file.modified,
-            interval,
-            round(file.frames * share),
+            part,
+            part.frames or file.frames,
         )
-        for interval in file.intervals
+        for part in file.parts
     )
     facts = {"name": file.name, "units": [unit.id for unit in units], "formats": list(formats)}
     return PlannedSource(file, names, units, digest(facts))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidinfer.config import RunConfig
 
-__all__ = ["LABELLING", "digest", "recipe_of"]
+__all__ = ["LABELLING", "can_be_split", "digest", "recipe_of"]
 
 LABELLING = 1
 """Counted up whenever vidinfer itself gives other labels, or units get other columns."""
@@ -35,6 +35,12 @@ def recipe_of(config: RunConfig, weights_sha256: str | None) -> dict[str, object
         "weights": weights_sha256 or config.weights,
         "labels_file": None if names is None else hashlib.sha256(Path(names).read_bytes()).hexdigest(),
     }
+
+
+def can_be_split(config: RunConfig) -> bool:
+    """What a frame's labels are does not depend on the frames before it, nor which frames are labelled on how many."""
+    sampled = any(getattr(config, name) not in (None, False, 1) for name in (*_SAMPLER, *_STILL))
+    return not sampled and config.decode != "nvdec" and config.task not in ("video", "optical_flow")
 
 
 def digest(facts: Mapping[str, object]) -> str:

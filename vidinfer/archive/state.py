@@ -6,6 +6,7 @@
       format            version of this folder
       lock              held by the run that works here; says which
       choice.json       backend and precision, chosen once, so that a run that goes on labels as it began
+      whole.json        contents whose parts could not be had by themselves
       journal.jsonl     one line before each try of a unit, one after it
       quarantine.jsonl  units that were given up, with the reason
       status.json       how the run stands, for ``vidinfer status``
@@ -101,6 +102,19 @@ class StateFolder:
         """
         known = _json(self.path / "choice.json")
         write_report(self.path / "choice.json", {**known, key: dict(choice)}, overwrite=True)
+
+    def is_whole(self, fingerprint: str) -> bool:
+        """``keep_whole`` was called."""
+        return bool(_json(self.path / "whole.json").get(fingerprint))
+
+    def keep_whole(self, fingerprint: str) -> None:
+        """Content that has to be labelled in one go. Durable before it returns.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        known = _json(self.path / "whole.json")
+        write_report(self.path / "whole.json", {**known, fingerprint: True}, overwrite=True)
 
     def tell(self, status: Mapping[str, object]) -> None:
         """Replace ``status.json``; a disk that is full is found out elsewhere."""

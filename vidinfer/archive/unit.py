@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidinfer.archive.recipe import digest
+from vidinfer.source import Part
 
-__all__ = ["Interval", "Unit", "unit_id"]
+__all__ = ["WHOLE", "Unit", "unit_id"]
 
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """Half-open, in units of the stream's time base; ``None``: open to that side."""
-
-    start: int | None = None
-    end: int | None = None
-
-
-WHOLE = Interval()
+WHOLE = Part(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +28,17 @@ class Unit:
     """Bytes of the file, and"""
     modified: int
     """its time in nanoseconds when the content was fingerprinted: another one now, and the plan does not hold."""
-    interval: Interval = WHOLE
+    part: Part = WHOLE
     frames: int = 0
     """About how many, for progress; 0: unknown."""
-    weight: float = 0.0
-    """About how much work, in seconds of video."""
 
 
-def unit_id(fingerprint: str, interval: Interval, recipe: str) -> str:
+def unit_id(fingerprint: str, part: Part, recipe: str) -> str:
     """32 hexadecimal digits.
 
     Args:
         fingerprint: of the file's content.
-        interval: of its first video stream.
+        part: of its video stream.
         recipe: the digest of all else.
     """
-    return digest({"content": fingerprint, "start": interval.start, "end": interval.end, "recipe": recipe})
+    return digest({"content": fingerprint, "start": part.start, "end": part.end, "recipe": recipe})

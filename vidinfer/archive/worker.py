@@ -18,6 +18,7 @@ from vidinfer.config import RunConfig
 from vidinfer.errors import (
     ModelError,
     ModelUnavailable,
+    PartUnlike,
     SinkError,
     SourceChanged,
     SourceError,
@@ -39,6 +40,7 @@ _KILL = 9
 
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (SourceChanged, "changed"),
+    (PartUnlike, "unlike"),
     (SourceError, "source"),
     (SinkError, "sink"),
     (ModelUnavailable, "unavailable"),

@@ -236,6 +236,10 @@ _TABLE = (
         "budget", "archive", "begin with nothing more after so long: 90s, 15m, 6h",
         values.optional("none", values.span), "T", "none",
     ),
+    Option(
+        "unit_frames", "archive", "frames of a file that are labelled in one go and kept if the run is killed",
+        values.integer(1), "N", "2000",
+    ),
     Option("retry_quarantined", "archive", "try again what was given up in an earlier run", values.flag),
     Option(
         "stall", "archive", "seconds without a further frame after which a worker process is ended",

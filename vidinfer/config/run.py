@@ -94,6 +94,7 @@ class RunConfig:
     """Hour and minute of the local day."""
     budget: Fraction | None = None
     """Seconds."""
+    unit_frames: int = 2000
     retry_quarantined: bool = False
     stall: float = 120
     """Seconds."""
@@ -201,7 +202,7 @@ _LIVE_ONLY = (
     *("latency_slo", "max_queue_delay", "policy", "transport", "loop"),
     *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
 )
-_ARCHIVE_ONLY = ("workers", "until", "budget", "retry_quarantined", "stall", "worker_memory")
+_ARCHIVE_ONLY = ("workers", "until", "budget", "unit_frames", "retry_quarantined", "stall", "worker_memory")
 _OFFLINE_ONLY = (
     *("engine", *_ARCHIVE_ONLY),
     *("start", "end", "overwrite", "resume", "class_maps", "flow_files", "skip_static"),

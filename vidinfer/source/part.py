@@ -108,13 +108,20 @@ class PartDecoder(Decoder):
                     break
                 found = found or part.start is None or (packet.pts, packet.dts) == (part.pts, part.dts)
                 if found and packet.size:
-                    self.packets += 1
+                    self.packets += self._has(packet)
                     yield packet
                 elif not found and self._has_passed(packet):
                     return False
         except av.FFmpegError as error:
             raise PartUnlike(f"{self._path}: cannot be read as when it was cut: {error}") from error
         return found
+
+    def _has(self, packet: Packet[VideoStream]) -> bool:
+        """It is one of this part's, not only needed by them."""
+        part, pts = self._part, packet.pts
+        return pts is None or (
+            (part.start is None or pts >= part.start) and (part.end is None or pts < part.end)
+        )
 
     def _has_passed(self, packet: Packet[VideoStream]) -> bool:
         return packet.dts is not None and self._part.dts is not None and packet.dts > self._part.dts
