@@ -20,6 +20,7 @@ from vidinfer.source.inflight import InFlight
 from vidinfer.source.matroska import MatroskaWalk
 from vidinfer.source.timeline import ChunkTimes
 from vidinfer.source.truncation import bytes_missing
+from vidinfer.storage import Location
 
 __all__ = ["Decoded", "Decoder"]
 
@@ -50,7 +51,7 @@ class Decoder:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         container: InputContainer,
         stream: VideoStream,
         threads: int,
@@ -84,8 +85,10 @@ class Decoder:
         self._path = path
         self._size = path.stat().st_size
         self._short = bytes_missing(path)
-        matroska = container.format.name == "matroska,webm"
-        self._walk = MatroskaWalk(path, cut_off=self._short > 0) if matroska else None
+        # Walking the whole of an object would mean fetching it a second time.
+        self._walk = None
+        if isinstance(path, Path) and container.format.name == "matroska,webm":
+            self._walk = MatroskaWalk(path, cut_off=self._short > 0)
         self.packets = 0
         """Packets of the stream read so far."""
         self.packets_lost = 0
@@ -229,11 +232,16 @@ class Decoder:
         elif self._short:
             reason = f"the file ends early: at least {self._short} bytes are missing"
             yield Gap(None, None, self._time_base, 0, reason)
-        elif self._container.format.name == "gif" and (broken := chain_break(self._path)) is not None:
+        elif (broken := self._gif_break()) is not None:
             reason = f"the file is damaged near byte {broken}; what follows may be lost"
             yield Gap(None, None, self._time_base, 0, reason)
         elif self._faults:
             yield self._faulty_stretch()
+
+    def _gif_break(self) -> int | None:
+        if self._container.format.name != "gif" or not isinstance(self._path, Path):
+            return None
+        return chain_break(self._path)
 
     def _promised(self) -> int:
         """Packets that an index or a header lists; 0 where there is none to be trusted."""

@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from itertools import chain
-from pathlib import Path
 
 from av.container import InputContainer
 from av.video.frame import PictureType, VideoFrame
@@ -20,6 +19,7 @@ from vidinfer.source.describe import describe
 from vidinfer.source.found import Found
 from vidinfer.source.orientation import Orientation, orientation_of
 from vidinfer.source.picture import Converter, DecodedPicture
+from vidinfer.storage import Location
 
 __all__ = ["FileSource"]
 
@@ -34,7 +34,7 @@ class FileSource:
     Thread rule: iterate (once) and ``close`` on one thread; ``interrupt`` from any.
     """
 
-    def __init__(self, path: Path, *, name: str, threads: int, fast: bool = False) -> None:
+    def __init__(self, path: Location, *, name: str, threads: int, fast: bool = False) -> None:
         """Open ``path`` and decode up to its first frame; ``threads`` is the most the decoder may use, at least 1.
 
         ``fast``: without the loop filter, where the decoder can do without.
@@ -66,16 +66,16 @@ class FileSource:
         self._ahead = ahead
         self._events = self._read()
 
-    def _open(self, path: Path) -> InputContainer:
-        return open_container(path)
+    def _open(self, path: Location) -> InputContainer:
+        return open_container(path, self._stop.is_set)
 
-    def _make_decoder(self, path: Path, stream: VideoStream, threads: int) -> Decoder:
+    def _make_decoder(self, path: Location, stream: VideoStream, threads: int) -> Decoder:
         return Decoder(path, self._container, stream, threads, self._stop.is_set, fast=self._fast)
 
-    def _describe(self, path: Path, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
+    def _describe(self, path: Location, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
         return describe(path, name, self._container, stream, first, self._orientation)
 
-    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap], VideoFrame]:
+    def _read_ahead(self, path: Location) -> tuple[deque[Decoded | Gap], VideoFrame]:
         ahead: deque[Decoded | Gap] = deque()
         for item in self._items:
             ahead.append(item)
