@@ -57,7 +57,9 @@ def run_parser() -> Parser:
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
     )
-    parser.add_argument("sources", nargs="*", metavar="SOURCE", help="a media file, a folder, a glob, @LIST or s3://…")
+    parser.add_argument(
+        "sources", nargs="*", metavar="SOURCE", help="a media file, a folder, a glob, @LIST or s3://…"
+    )
     parser.add_argument("--version", action="version", version=f"vidinfer {__version__}")
     add_run_options(parser)
     return parser

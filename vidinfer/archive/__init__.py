@@ -1,0 +1,1 @@
+"""An archive: thousands of sources, looked over before a run and known by their content."""
