@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import av
 import av.error
@@ -48,16 +48,28 @@ def check_readable(path: Location) -> None:
         raise SourceError(f"{path}: no permission to read it; allow it with chmod, or run as its owner")
 
 
-def open_container(path: Location, stopped: Callable[[], bool] | None = None) -> InputContainer:
-    """Open ``path`` with FFmpeg; close the result. ``stopped()`` calls off waits for a store, also later ones.
+def open_container(
+    path: Location,
+    stopped: Callable[[], bool] | None = None,
+    *,
+    options: Mapping[str, str] | None = None,
+) -> InputContainer:
+    """Open ``path`` with FFmpeg; close the result.
+
+    Args:
+        path: what to open.
+        stopped: true calls off waits for a store, also later ones.
+        options: of FFmpeg's readers.
 
     Raises:
         SourceError: not there, not readable, not media, or cut off before its index.
     """
     check_readable(path)
-    media, options = media_input(path, stopped)
+    media, only = media_input(path, stopped)
     try:
-        container: InputContainer = av.open(media, metadata_errors="replace", options=options)
+        container: InputContainer = av.open(
+            media, metadata_errors="replace", options={**(options or {}), **only}
+        )
     except VidinferError:  # of the store
         raise
     except (av.FFmpegError, OSError, ValueError) as error:

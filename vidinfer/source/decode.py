@@ -86,7 +86,8 @@ class Decoder:
         self._size = path.stat().st_size
         self._short = bytes_missing(path)
         # Walking the whole of an object would mean fetching it a second time.
-        self._walk = None
+        self._partly = False
+        self._walk: MatroskaWalk | None = None
         if isinstance(path, Path) and container.format.name == "matroska,webm":
             self._walk = MatroskaWalk(path, cut_off=self._short > 0)
         self.packets = 0
@@ -127,6 +128,11 @@ class Decoder:
                 yield from self._decode(packet)
         yield from self._decode(None)
         yield from self._lost_at_end()
+
+    def forget_the_rest(self) -> None:
+        """A part of the file is read: nothing is missed before it or behind it."""
+        self.close()
+        self._walk, self._partly = None, True
 
     def close(self) -> None:
         """Let the file go. Idempotent; the container is its opener's."""
@@ -221,6 +227,8 @@ class Decoder:
     def _lost_at_end(self) -> Iterator[Gap]:
         """What the decoder still owes, and what the container promised and does not hold."""
         gap = self._inflight.rest() if self._chunk_times is None else self._chunk_times.rest(self._time_base)
+        if self._partly:
+            return
         if gap is not None:
             yield gap
         yield from self._damage_before(self._size)
