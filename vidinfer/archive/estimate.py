@@ -60,10 +60,10 @@ class Expected:
 def expect(pieces: Sequence[Piece], files: int, frames: int, *, seed: int = 0) -> Expected | None:
     """Scale up to ``files`` files with ``frames`` frames together; ``None`` without pieces.
 
-    The pieces must have been drawn with chances in proportion to frames, with replacement: then the mean of what a frame
-    took in each, times all frames, is an unbiased total (Hansen and Hurwitz, 1943). The interval is the percentile
-    bootstrap's (Efron, 1979) over the pieces. It knows of differences between the pieces, and of nothing else: not of a
-    machine that will be busier, nor of headers that lie about their frames.
+    The pieces must have been drawn with chances in proportion to frames, with replacement: then the mean of what a
+    frame took in each, times all frames, is an unbiased total (Hansen and Hurwitz, 1943). The interval is the
+    percentile bootstrap's (Efron, 1979) over the pieces. It knows of differences between the pieces, and of nothing
+    else: not of a machine that will be busier, nor of headers that lie about their frames.
     """
     if not pieces:
         return None

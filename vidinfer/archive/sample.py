@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
 import random
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -22,6 +23,7 @@ from vidinfer.outputs import name_outputs
 from vidinfer.plan import ThreadPlan, thread_plan
 from vidinfer.progress import StopSignal
 from vidinfer.source import open_source
+from vidinfer.source.images import RATE
 from vidinfer.source.piece import PieceSource
 from vidinfer.stages import Model, Source
 
@@ -100,11 +102,8 @@ def measure_pieces(
         ModelUnavailable: no model, or no weights.
     """
     plan = thread_plan()
-    alone = replace(
-        config,
-        labels=config.label_files or (() if config.video else ("jsonl",)),
-        **dict.fromkeys(("start", "end", "max_frames", "duration")),
-    )
+    labels = config.label_files or (() if config.video else ("jsonl",))
+    alone = replace(config, labels=labels, start=None, end=None, max_frames=None, duration=None)
     found: list[Piece] = []
     with ModelOnDemand(alone, plan) as model:
         for number, one in enumerate(drawn, 1):
@@ -130,9 +129,16 @@ def _measure(
         opening = clock.now() - began
         model = models.get()
         models.settle(source, 10**6)
-        frames, seconds = _run(source, feeding(model, source), config, plan, clock, stop, Path(folder))
+        frames, seconds = _run(
+            source, feeding(model, source), _of_piece(one, config), plan, clock, stop, Path(folder)
+        )
         written = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     return Piece(str(one.file.name), frames, seconds, opening, written) if frames else None
+
+
+def _of_piece(one: Drawn, config: RunConfig) -> RunConfig:
+    """Images are not searched, but neither are all of a folder read."""
+    return replace(config, max_frames=math.ceil(one.seconds * RATE)) if one.file.kind == "image" else config
 
 
 def _open(one: Drawn, config: RunConfig, plan: ThreadPlan) -> Source:
