@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from tests.media import make_video, read_number
 from tests.storage import s3
 from tests.storage.conftest import Put
+from vidinfer.archive.fingerprint import fingerprint
+from vidinfer.cli.main import main
+from vidinfer.config import RunConfig
 from vidinfer.errors import Interrupted, SourceError, SourceRefused, SourceUnreachable, UsageError
 from vidinfer.frame import Frame
+from vidinfer.progress import SilentObserver, StopSignal
+from vidinfer.run import run
 from vidinfer.source import expand_sources, open_source
 from vidinfer.storage import RangeReader, RemoteFile
 from vidinfer.storage.reader import BLOCK, KEPT
@@ -78,7 +85,7 @@ def test_reading_anywhere_is_right_and_memory_is_bounded(put: Put) -> None:
     chance = random.Random(2)
     with file.open() as reader:
         assert isinstance(reader, RangeReader)
-        for _ in range(60):
+        for _ in range(25):
             at, size = chance.randrange(len(data) + 10), chance.choice([1, 100, BLOCK, 3 * BLOCK])
             reader.seek(at)
             assert reader.read(size) == data[at : at + size]
@@ -201,3 +208,43 @@ def test_memory_is_a_store_too() -> None:
             assert reader.read() == b"12345"
     finally:
         memory.store.clear()
+
+
+def test_a_whole_run_and_a_plan_over_a_bucket(
+    put: Put, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = make_video(tmp_path / "clip.mp4", frames=20, audio="aac")
+    whole = clip.read_bytes()
+    bucket = put({"day/cam/a.mp4": whole, "day/same.mp4": whole, "day/cut.mp4": whole[: len(whole) // 2]})
+    config = RunConfig(
+        sources=(f"s3://{bucket}/day/",),
+        model="demo",
+        backend="eager",
+        precision="fp32",
+        out=tmp_path / "out",
+        video=True,
+    )
+    report = run(config, observer=SilentObserver(), stop=StopSignal())
+    statuses = {one.source: one.status for one in report.sources}
+    assert statuses == {"cam/a.mp4": "complete", "same.mp4": "complete", "cut.mp4": "failed"}
+    lines = (tmp_path / "out" / "cam" / "a.labels.jsonl").read_text().splitlines()
+    assert [json.loads(line)["frame"] for line in lines] == list(range(20))
+    with av.open(str(tmp_path / "out" / "cam" / "a.annotated.mp4")) as video:
+        assert [stream.type for stream in video.streams] == ["video", "audio"]
+    assert main(["plan", f"s3://{bucket}/day/", "--no-sample", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert {kind: one["files"] for kind, one in told["kinds"].items() if one["files"]} == {
+        "video": 1,
+        "duplicate": 1,
+        "broken": 1,
+    }
+
+
+def test_the_fingerprint_of_an_object(put: Put) -> None:
+    data = random.Random(9).randbytes(3 * 2**20)
+    bucket = put({"a.bin": data, "b.bin": data})
+    first = fingerprint(f"s3://{bucket}/a.bin")
+    assert (first.mode, first.size) == ("object", len(data))
+    assert first == fingerprint(f"s3://{bucket}/b.bin")
+    put({"b.bin": data[:-1] + b"\0"})
+    assert first != fingerprint(f"s3://{bucket}/b.bin")

@@ -131,7 +131,7 @@ def look_ahead(
     usable = [file for file in files if file.usable]
     frames = sum(labelled_frames(file, config) for file in usable)
     drawn = draw_pieces(usable, config, sample, seed=seed)
-    pieces = measure_pieces(drawn, config, clock, stop, measuring) if drawn else []
+    pieces = measure_pieces(drawn, len(usable), config, clock, stop, measuring) if drawn else []
     return Outlook(
         files,
         [str(error) for _, error in expanded.errors],

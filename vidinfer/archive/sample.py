@@ -82,6 +82,7 @@ def _span(file: Surveyed, config: RunConfig) -> tuple[float, float]:
 
 def measure_pieces(
     drawn: Sequence[Drawn],
+    sources: int,
     config: RunConfig,
     clock: Clock,
     stop: StopSignal,
@@ -93,6 +94,7 @@ def measure_pieces(
 
     Args:
         drawn: what to measure.
+        sources: files of the run; for a handful of frames no backend is chosen.
         config: of the run.
         clock: that it is measured by.
         stop: ends it.
@@ -112,8 +114,8 @@ def measure_pieces(
             told(number, len(drawn))
             try:
                 if number == 1:
-                    _measure(one, alone, plan, model, clock, stop)
-                piece = _measure(one, alone, plan, model, clock, stop)
+                    _measure(one, sources, alone, plan, model, clock, stop)
+                piece = _measure(one, sources, alone, plan, model, clock, stop)
             except SourceError:
                 continue
             if piece is not None and not stop.requested:
@@ -122,13 +124,19 @@ def measure_pieces(
 
 
 def _measure(
-    one: Drawn, config: RunConfig, plan: ThreadPlan, models: ModelOnDemand, clock: Clock, stop: StopSignal
+    one: Drawn,
+    sources: int,
+    config: RunConfig,
+    plan: ThreadPlan,
+    models: ModelOnDemand,
+    clock: Clock,
+    stop: StopSignal,
 ) -> Piece | None:
     began = clock.now()
     with closing(_open(one, config, plan)) as source, TemporaryDirectory(prefix="vidinfer-plan-") as folder:
         opening = clock.now() - began
         model = models.get()
-        models.settle(source, 10**6)
+        models.settle(source, sources)
         frames, seconds = _run(
             source, feeding(model, source), _of_piece(one, config), plan, clock, stop, Path(folder)
         )

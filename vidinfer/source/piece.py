@@ -61,7 +61,7 @@ class PieceSource(FileSource):
                 time = item.stamp.time
                 first = time if first is None else first
                 passed = frames / _FRAMES if time is None or first is None else time - first
-                if frames and passed >= self._seconds:
+                if frames and passed >= self._seconds - 1e-6:
                     return
                 frames += 1
             yield item
