@@ -12,7 +12,7 @@ from tests.storage import s3
 
 @pytest.fixture(scope="package")
 def endpoint() -> Iterator[str]:
-    with s3.server() as address:
+    with s3.server() as (address, _):
         yield address
 
 

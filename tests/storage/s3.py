@@ -25,8 +25,8 @@ KEYS = {
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """An S3 server without any bucket; its address."""
+def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """An S3 server without any bucket: its address and its process."""
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
@@ -44,7 +44,7 @@ def server() -> Iterator[str]:
                 target=process.stdout.read
             )  # it logs each request, and must not block on that
             drain.start()
-            yield found[0]
+            yield found[0], process
         finally:
             process.kill()
             if drain is not None:

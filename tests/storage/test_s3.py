@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import random
+import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +190,33 @@ def test_a_store_that_says_nothing_is_not_waited_for_for_ever() -> None:
             ask("s3://bucket/key", fs, "info", path, longest=0.4)
         with pytest.raises(Interrupted):
             ask("s3://bucket/key", fs, "info", path, stopped=lambda: True)
+
+
+def test_a_store_that_stalls_in_the_midst_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "clip.avi", frames=150, size=(320, 240), codec="rawvideo")
+    with s3.server() as (endpoint, process), s3.using(endpoint):
+        store: Any = s3.client(endpoint)
+        store.mkdir("bucket")
+        store.pipe("bucket/clip.avi", clip.read_bytes())
+        (file,) = expand_sources(["s3://bucket/clip.avi"]).files
+        source = open_source(file.path, name="clip.avi", threads=1)
+        process.send_signal(signal.SIGSTOP)
+        stop = threading.Timer(0.7, source.interrupt)
+        stop.start()
+        try:
+            items = list(source)
+        finally:
+            stop.join()
+            source.close()
+    assert len(items) < 150
+    assert all(isinstance(item, Frame) for item in items)
+
+
+@pytest.mark.parametrize(("scheme", "package"), [("gs", "gcsfs"), ("az", "adlfs")])
+def test_a_store_whose_package_is_missing(scheme: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UsageError, match=rf"needs the package {package}; pip install 'vidinfer\[cloud\]'"):
+        expand_sources([f"{scheme}://bucket/x/"])
 
 
 def test_a_password_in_an_address_is_refused_and_not_shown() -> None:

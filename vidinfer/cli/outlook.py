@@ -43,9 +43,10 @@ def _kinds(outlook: Outlook) -> str:
         else ""
     )
     found = count(len(outlook.files), "file")
-    return f"{found}, headers read in {duration(outlook.survey_seconds)}\n" + (
-        table(rows, right=frozenset({1, 2, 3, 4})) + note if len(rows) > 1 else ""
-    )
+    if not outlook.files:
+        return "no file"
+    headline = f"{found}, headers read in {duration(outlook.survey_seconds)}"
+    return f"{headline}\n{table(rows, right=frozenset({1, 2, 3, 4}))}{note}"
 
 
 def _row(name: str, sums: Sums) -> tuple[str, str, str, str, str]:

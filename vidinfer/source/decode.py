@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vidinfer.errors import Interrupted
 from vidinfer.frame import Gap
 from vidinfer.source.gif import chain_break
 from vidinfer.source.inflight import InFlight
@@ -111,12 +113,13 @@ class Decoder:
         return self._chunk_times is not None
 
     def __iter__(self) -> Generator[Decoded | Gap]:
-        for item in self._events():
-            if self._stopped():
-                return
-            if isinstance(item, Gap):
-                self.packets_lost += item.packets
-            yield item
+        with suppress(Interrupted):  # called off while a store was waited for
+            for item in self._events():
+                if self._stopped():
+                    return
+                if isinstance(item, Gap):
+                    self.packets_lost += item.packets
+                yield item
 
     def _events(self) -> Iterator[Decoded | Gap]:
         for packet in self._read():

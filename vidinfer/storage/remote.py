@@ -28,7 +28,16 @@ _SLICE = 0.2
 """Seconds between looks at whether a wait was called off."""
 # Fewer and shorter attempts than the clients' own: whoever waits wants to know.
 _CONNECT, _READ = 5, 20
-_EXTRAS = {"s3": "s3", "s3a": "s3"}
+_S3, _GOOGLE, _AZURE = ("s3fs", "vidinfer[s3]"), ("gcsfs", "vidinfer[cloud]"), ("adlfs", "vidinfer[cloud]")
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), _S3),
+    **dict.fromkeys(("gs", "gcs"), _GOOGLE),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), _AZURE),
+    "sftp": ("paramiko", "paramiko"),
+    "oci": ("ocifs", "ocifs"),
+    "hdfs": ("pyarrow", "pyarrow"),
+}
+"""By scheme: the package, and what to install for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ def _made(protocol: str) -> Any:
     try:
         import fsspec
     except ImportError:
-        raise UsageError(_missing(protocol, "fsspec")) from None
+        raise UsageError(_missing(protocol)) from None
     options: dict[str, Any] = {}
     if protocol in ("s3", "s3a"):
         attempts = {"max_attempts": 2, "mode": "standard"}
@@ -126,8 +135,8 @@ def _made(protocol: str) -> Any:
         options["use_listings_cache"] = False
     try:
         fs = fsspec.filesystem(protocol, **options)
-    except ImportError as error:
-        raise UsageError(_missing(protocol, error.name or protocol)) from None
+    except ImportError:
+        raise UsageError(_missing(protocol)) from None
     except Exception as error:
         raise storage_failure(f"{protocol}://", error) from None
     if protocol in ("s3", "s3a"):
@@ -135,11 +144,9 @@ def _made(protocol: str) -> Any:
     return fs
 
 
-def _missing(protocol: str, module: str) -> str:
-    return (
-        f"{protocol}://: reading from there needs the package {module}; "
-        f"pip install 'vidinfer[{_EXTRAS.get(protocol, 'cloud')}]'"
-    )
+def _missing(protocol: str) -> str:
+    package, install = _PACKAGES.get(protocol, ("fsspec", "fsspec"))
+    return f"{protocol}://: reading from there needs the package {package}; pip install '{install}'"
 
 
 def filesystem(url: str) -> tuple[Any, str]:
