@@ -102,8 +102,8 @@ def test_a_stream_in_a_list_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_files_of_one_name_take_no_square_of_time(tmp_path: Path) -> None:
-    touch(tmp_path, *(f"{i:04}/clip.mp4" for i in range(3000)))
-    (tmp_path / "list").write_text("".join(f"{tmp_path}/{i:04}/../{i:04}/clip.mp4\n" for i in range(3000)))
+    touch(tmp_path, *(f"{i:04}/clip.mp4" for i in range(1000)))
+    (tmp_path / "list").write_text("".join(f"{tmp_path}/{i:04}/../{i:04}/clip.mp4\n" for i in range(1000)))
     got = names(f"@{tmp_path}/list")
-    assert len(set(got)) == 3000
+    assert len(set(got)) == 1000
     assert got[7] == "0007/clip.mp4"
