@@ -21,7 +21,7 @@ LAYERS = [
     {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows", "still"},
     {"propagation"},
     {"service", "tuned", "scheduling"},
-    {"ring", "channel", "workers", "interrupt", "progress"},
+    {"ring", "channel", "workers", "interrupt", "progress", "storage"},
     {*STAGES, "config", "testing", "preview"},
     {"feeder"},
     {"still_feeder"},
@@ -46,6 +46,7 @@ HOMES = {
     "nncf": {"model"},
     "cv2": {"annotate", "model", "source", "preview"},  # preview: JPEGs for browsers
     "pyarrow": {"sink"},
+    "fsspec": {"storage"},
     "yaml": {"config"},
     "aiohttp": {"preview"},
     "prometheus_client": {"preview"},

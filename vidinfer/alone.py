@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import cycle, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from vidinfer.plan import SLOTS, ThreadPlan
 from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.source import open_source
 from vidinfer.stages import AsyncModel, Model, ModelInput, PendingResults, Sink, Source
+from vidinfer.storage import Location, locate
 from vidinfer.workers import Workers
 
 __all__ = ["effect_of_fast", "measure_decoding", "measure_model", "measure_together", "measure_writing"]
@@ -70,7 +70,7 @@ def measure_decoding(
     spec = model.input_for(info.width, info.height)
     places = np.zeros((1, *spec.shape), spec.dtype) if batch is None else batch
     fill, processor = fill_for(spec, fast=fast), ProcessorClock()
-    again = open_source(Path(info.path), name=info.name, threads=threads, fast=fast, nvdec=nvdec)
+    again = open_source(locate(info.path), name=info.name, threads=threads, fast=fast, nvdec=nvdec)
     try:
         frames, began, used = 0, clock.now(), processor.now()
         warm = False
@@ -136,7 +136,7 @@ def measure_together(
         return None
     spec = model.input_for(info.width, info.height)
     fill = fill_for(spec, fast=fast)
-    again = open_source(Path(info.path), name=info.name, threads=plan.decoder, fast=fast, nvdec=nvdec)
+    again = open_source(locate(info.path), name=info.name, threads=plan.decoder, fast=fast, nvdec=nvdec)
     running = _Running(model, batch, info)
     more = range(SLOTS + running.in_flight - 1)
     ring = [batch, *(model.allocate(len(batch), spec) for _ in more)]
@@ -299,7 +299,7 @@ def _labelled(source: Source, model: Model, batch: NDArray[Any], threads: int) -
     if info.path is None:
         return
     fill = fill_for(model.input_for(info.width, info.height))
-    again = open_source(Path(info.path), name=info.name, threads=threads)
+    again = open_source(locate(info.path), name=info.name, threads=threads)
     entries: list[Entry] = []
     left = PICTURES
     try:
@@ -328,7 +328,7 @@ def effect_of_fast(source: Source, model: Model, *, threshold: float) -> Agreeme
     spec = model.input_for(info.width, info.height)
     if info.path is None or spec.window is not None or spec.scaled is None:
         return None
-    exact, fast = (_first_places(Path(info.path), info.name, spec, fast=fast) for fast in (False, True))
+    exact, fast = (_first_places(locate(info.path), info.name, spec, fast=fast) for fast in (False, True))
     if not len(exact) or len(exact) != len(fast):
         return None
     results = [
@@ -340,7 +340,7 @@ def effect_of_fast(source: Source, model: Model, *, threshold: float) -> Agreeme
     return compare(*results, threshold=threshold)
 
 
-def _first_places(path: Path, name: str, spec: ModelInput, *, fast: bool) -> NDArray[Any]:
+def _first_places(path: Location, name: str, spec: ModelInput, *, fast: bool) -> NDArray[Any]:
     places, fill, found = np.zeros((COMPARED, *spec.place), spec.dtype), fill_for(spec, fast=fast), 0
     source = open_source(path, name=name, threads=1, fast=fast)
     try:

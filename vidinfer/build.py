@@ -29,6 +29,7 @@ from vidinfer.sink.video import VideoSink
 from vidinfer.source import sample_pictures
 from vidinfer.stages import AsyncModel, Model, ModelInfo, Sink, Source
 from vidinfer.still import StillSettings
+from vidinfer.storage import locate
 from vidinfer.tuned import Tunable, Tuned
 
 __all__ = [
@@ -153,7 +154,7 @@ def sample_places(model: Model, source: Source, config: RunConfig) -> NDArray[An
     frames = 1 if spec.window is None else spec.window.frames
     alone = CALIBRATION if config.precision == "int8" else SAMPLES
     count = alone if spec.window is None else frames
-    pictures = sample_pictures(Path(info.path), info, count, spread=spec.window is None)
+    pictures = sample_pictures(locate(info.path), info, count, spread=spec.window is None)
     if not pictures:
         return None
     places = np.zeros((len(pictures) if spec.window is None else 1, frames, *spec.shape), spec.dtype)

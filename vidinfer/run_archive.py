@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,17 +12,19 @@ from typing import Any
 from vidinfer.archive.agenda import Agenda, work_of
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.finish import Part, finish_source, finished_before
+from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
 from vidinfer.archive.local import local_engine
-from vidinfer.archive.planning import PlannedSource, SurveyedFile, plan_source, survey_file
+from vidinfer.archive.planning import KnownFile, PlannedSource, identify, plan_source
 from vidinfer.archive.recipe import can_be_split, digest, recipe_of
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.summary import row_of
+from vidinfer.archive.survey import survey
 from vidinfer.archive.unit import WHOLE, Unit
 from vidinfer.archive.view import View
 from vidinfer.clock import Clock, MonotonicClock, seconds_until
 from vidinfer.config import RunConfig
-from vidinfer.errors import SinkError, SourceError
+from vidinfer.errors import Interrupted, SinkError, SourceError
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
 from vidinfer.progress import ArchiveObserver, StopSignal
 from vidinfer.report import RunReport, SourceReport
@@ -125,7 +127,7 @@ class _Archive:
         write_manifest(self._config.out / "manifest.parquet", self._rows)
         return RunReport(tuple(self._reports), self._clock.now() - self._began)
 
-    def _survey(self, files: Sequence[SourceFile]) -> list[tuple[SurveyedFile, OutputNames]]:
+    def _survey(self, files: Sequence[SourceFile]) -> list[tuple[KnownFile, OutputNames]]:
         """Every file looked at; those that cannot be read are told."""
         config = self._config
         names = name_outputs([str(file.name) for file in files], config.out, config.label_files, video=False)
@@ -133,23 +135,26 @@ class _Archive:
             check_free(names)
         self._state.begin()
         found = []
-        parts = config.unit_frames if can_be_split(config) else None
-        for file, one in zip(files, names, strict=True):
-            if self._stop.requested:
-                break
-            try:
-                found.append((self._whole_if_known(survey_file(file, parts)), one))
-            except SourceError as error:
-                self._settled(SourceReport(str(file.name), "failed", error=str(error)))
+        stopped = partial(getattr, self._stop, "requested")
+        with HeaderReader(stopped) as reader, suppress(Interrupted):
+            splitter = partial(reader.split, frames=config.unit_frames) if can_be_split(config) else None
+            seen = survey(files, fingerprints="none", stopped=stopped)
+            for file, one in zip(seen, names, strict=True):
+                try:
+                    if not file.usable:
+                        raise SourceError(file.error or f"{file.path}: {file.kind}")
+                    found.append((self._whole_if_known(identify(file, splitter, stopped)), one))
+                except SourceError as error:
+                    self._settled(SourceReport(str(file.name), "failed", error=str(error)))
         return found
 
-    def _whole_if_known(self, file: SurveyedFile) -> SurveyedFile:
+    def _whole_if_known(self, file: KnownFile) -> KnownFile:
         """An earlier run found that its parts cannot be had by themselves."""
         if len(file.parts) > 1 and self._state.is_whole(file.fingerprint):
             return replace(file, parts=(WHOLE,))
         return file
 
-    def _as_chosen(self, files: Sequence[SurveyedFile]) -> tuple[RunConfig, RunConfig | None]:
+    def _as_chosen(self, files: Sequence[KnownFile]) -> tuple[RunConfig, RunConfig | None]:
         """The configuration with backend and precision as they were chosen when this folder was begun, so that a run
         that goes on labels as it began; and what to do about pictures on which that is not exact."""
         config = self._config
@@ -167,7 +172,7 @@ class _Archive:
         eager = replace(config, backend="eager", precision="fp32")
         return pinned, None if pinned == eager else eager
 
-    def _plan(self, surveyed: Sequence[tuple[SurveyedFile, OutputNames]], facts: dict[str, Any]) -> None:
+    def _plan(self, surveyed: Sequence[tuple[KnownFile, OutputNames]], facts: dict[str, Any]) -> None:
         """Name all units, and find out which are still to do."""
         self._recipe = digest(recipe_of(self._config, facts["sha256"]))
         windows = facts["task"] in ("video", "optical_flow")  # looks at several frames at once

@@ -24,6 +24,7 @@ from vidinfer.plan import thread_plan
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
 from vidinfer.run_archive import run_archive
+from vidinfer.storage import Location
 
 Runner = Callable[..., RunReport]
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
@@ -45,7 +46,7 @@ class InProcess:
     def model_facts(self) -> dict[str, Any]:
         return self._labeller.load()
 
-    def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
         return self._labeller.choose(next(iter(paths)))
 
     @property

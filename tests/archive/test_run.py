@@ -14,6 +14,7 @@ import pytest
 
 from tests.archive.conftest import Runner, make_archive, outputs
 from tests.media import make_video
+from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.unit import Unit
@@ -22,7 +23,7 @@ from vidinfer.errors import SourceError, UsageError
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import SourceReport
 from vidinfer.run import run
-from vidinfer.source import Split, split
+from vidinfer.source import Part, split
 
 
 class Seen(SilentObserver):
@@ -284,12 +285,12 @@ def test_a_file_whose_parts_cannot_be_had_is_labelled_in_one_go(
 ) -> None:
     label_archive(long, out=tmp_path / "whole")
 
-    def wrong(path: Path, frames: int) -> Split:
+    def wrong(self: HeaderReader, path: Path, frames: int) -> tuple[Part, ...]:
         parts = split(path, frames).parts
-        return Split((*parts[:2], replace(parts[2], frames=parts[2].frames + 1), *parts[3:]))
+        return (*parts[:2], replace(parts[2], frames=parts[2].frames + 1), *parts[3:])
 
     with monkeypatch.context() as patch:
-        patch.setattr("vidinfer.archive.planning.split", wrong)
+        patch.setattr(HeaderReader, "split", wrong)
         report = label_archive(long, unit_frames=20)
     assert report.exit_status == 0
     assert outputs(tmp_path / "out")["long.labels.jsonl"] == outputs(tmp_path / "whole")["long.labels.jsonl"]

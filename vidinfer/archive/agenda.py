@@ -91,4 +91,4 @@ class Agenda:
 
 def work_of(unit: Unit) -> float:
     """In frames, for progress; a guess from the bytes where nobody says how many."""
-    return float(unit.frames or max(1, unit.size // BYTES_A_FRAME))
+    return float(unit.frames or max(1, unit.state[0] // BYTES_A_FRAME))

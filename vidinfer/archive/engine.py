@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
+from vidinfer.storage import Location
 
 __all__ = ["Done", "Engine", "EngineFactory", "Event", "Failed", "Heard", "Lost"]
 
@@ -74,7 +75,7 @@ class Engine(Protocol):
         """
         ...
 
-    def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
         """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
 
         Raises:

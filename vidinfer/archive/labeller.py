@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidinfer.archive.facts import model_facts
-from vidinfer.archive.unit import WHOLE, Unit
+from vidinfer.archive.unit import WHOLE, Unit, state_of
 from vidinfer.build import feeding, make_pipeline, nvdec_device, sampled
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig
@@ -19,6 +19,7 @@ from vidinfer.plan import ThreadPlan
 from vidinfer.sink import unit_sink
 from vidinfer.source import Part, open_source
 from vidinfer.stages import Model, Source
+from vidinfer.storage import Location
 
 __all__ = ["UnitLabeller"]
 
@@ -53,7 +54,7 @@ class UnitLabeller:
         """
         return model_facts(self._model.get().info)
 
-    def choose(self, path: Path) -> tuple[str, str]:
+    def choose(self, path: Location) -> tuple[str, str]:
         """Backend and precision that are best for this file's pictures.
 
         Raises:
@@ -139,7 +140,7 @@ class UnitLabeller:
             sink.abort()  # changes nothing after a close
         return receipt
 
-    def _open(self, path: Path, part: Part = WHOLE) -> Source:
+    def _open(self, path: Location, part: Part = WHOLE) -> Source:
         config = self._config
         return open_source(
             path,
@@ -164,10 +165,12 @@ def _check_same(unit: Unit) -> None:
         SourceError: it is gone.
     """
     try:
-        found = unit.path.stat()
+        found = state_of(unit.path)
+    except SourceError:
+        raise
     except OSError as error:
         raise SourceError(f"{unit.path}: {error.strerror}; it was there when the run was planned") from error
-    if (found.st_size, found.st_mtime_ns) != (unit.size, unit.modified):
+    if found != unit.state:
         raise SourceChanged(f"{unit.path}: changed since the run was planned; run again when it is complete")
 
 

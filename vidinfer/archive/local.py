@@ -23,6 +23,7 @@ from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import ModelUnavailable, UsageError, VidinferError
 from vidinfer.memory import resident_bytes
+from vidinfer.storage import Location
 
 __all__ = ["Limits", "LocalEngine", "local_engine", "shares"]
 
@@ -130,7 +131,7 @@ class LocalEngine:
             self.wait(1.0)
         return self._facts
 
-    def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
         """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
 
         Raises:

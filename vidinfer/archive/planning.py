@@ -1,77 +1,98 @@
-"""From files to units: each file fingerprinted, cut, and its units named."""
+"""From files to units: each file fingerprinted, split, and its units named."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidinfer.archive.fingerprint import fingerprint
 from vidinfer.archive.recipe import digest
-from vidinfer.archive.unit import WHOLE, Unit, unit_id
+from vidinfer.archive.survey import Surveyed
+from vidinfer.archive.unit import WHOLE, State, Unit, state_of, unit_id
 from vidinfer.errors import SourceError
 from vidinfer.outputs import OutputNames
-from vidinfer.source import Part, SourceFile, split
+from vidinfer.source import Part
+from vidinfer.storage import Location
+
+__all__ = ["KnownFile", "PlannedSource", "Splitter", "identify", "plan_source"]
 
 SPLIT_BYTES = 1 << 20
 """Smaller files are a minute of work at most, and looking at each of their packets is not worth while."""
 
-__all__ = ["PlannedSource", "SurveyedFile", "plan_source", "survey_file"]
+Splitter = Callable[[Path], tuple[Part, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyedFile:
+class KnownFile:
     """A file as it was found when the run began."""
 
     name: str
     """In records and outputs."""
-    path: Path
-    size: int
-    modified: int
-    """Nanoseconds."""
+    path: Location
+    state: State
     fingerprint: str
     parts: tuple[Part, ...] = (WHOLE,)
     """Tile the whole file, in order."""
-    seconds: float = 0.0
-    """Of video, as claimed; 0: unknown."""
     frames: int = 0
     """As claimed; 0: unknown."""
+    seconds: float = 0.0
+    """Of video, as claimed; 0: unknown."""
+    codec: str | None = None
+    size: tuple[int, int] | None = None
+    """Width and height in pixels, as stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSource:
     """A file and the units that its labels are made of."""
 
-    file: SurveyedFile
+    file: KnownFile
     names: OutputNames
     units: tuple[Unit, ...]
     digest: str
     """Of all that its outputs depend on: equal digests, equal outputs."""
 
 
-def survey_file(source: SourceFile, unit_frames: int | None) -> SurveyedFile:
-    """Look at a file, and split it into parts of about ``unit_frames`` frames; ``None``: do not.
+def identify(found: Surveyed, splitter: Splitter | None, stopped: Callable[[], bool]) -> KnownFile:
+    """Fingerprint a file, and split it where that pays.
+
+    Args:
+        found: its headers.
+        splitter: from a file to its parts; ``None``: nothing is split.
+        stopped: looked at now and then; true ends it.
 
     Raises:
         SourceError: it cannot be read, or changes while it is.
+        Interrupted: ``stopped()`` became true.
     """
-    before = _stat(source.path)
-    content = fingerprint(source.path)
+    path = found.path
+    before = _state(path)
+    content = str(fingerprint(path, stopped=stopped))
     parts: tuple[Part, ...] = (WHOLE,)
-    if unit_frames is not None and before.st_size >= SPLIT_BYTES:
-        parts = split(source.path, unit_frames).parts
-    after = _stat(source.path)
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise SourceError(f"{source.path}: is being written to; run again when it is complete")
-    return SurveyedFile(str(source.name), source.path, before.st_size, before.st_mtime_ns, content, parts)
+    if splitter is not None and isinstance(path, Path) and not path.is_dir() and found.size >= SPLIT_BYTES:
+        parts = splitter(path)
+    if _state(path) != before:
+        raise SourceError(f"{path}: is being written to; run again when it is complete")
+    size = None if found.width is None or found.height is None else (found.width, found.height)
+    return KnownFile(
+        str(found.name),
+        path,
+        before,
+        content,
+        parts,
+        found.frames_expected or 0,
+        found.duration or 0.0,
+        found.codec,
+        size,
+    )
 
 
-def plan_source(file: SurveyedFile, names: OutputNames, recipe: str, formats: Sequence[str]) -> PlannedSource:
+def plan_source(file: KnownFile, names: OutputNames, recipe: str, formats: Sequence[str]) -> PlannedSource:
     """Name its units.
 
     Args:
-        file: as surveyed.
+        file: as identified.
         names: of its outputs.
         recipe: the digest of all that labels depend on besides the content.
         formats: of the label files.
@@ -80,8 +101,7 @@ def plan_source(file: SurveyedFile, names: OutputNames, recipe: str, formats: Se
         Unit(
             unit_id(file.fingerprint, part, recipe),
             file.path,
-            file.size,
-            file.modified,
+            file.state,
             part,
             part.frames or file.frames,
         )
@@ -91,8 +111,10 @@ def plan_source(file: SurveyedFile, names: OutputNames, recipe: str, formats: Se
     return PlannedSource(file, names, units, digest(facts))
 
 
-def _stat(path: Path) -> os.stat_result:
+def _state(path: Location) -> State:
     try:
-        return path.stat()
+        return state_of(path)
+    except SourceError:
+        raise
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}; check the file and its permissions") from error

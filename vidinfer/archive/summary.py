@@ -29,7 +29,7 @@ def row_of(
         file = planned.file
         row |= {
             "path": str(file.path),
-            "bytes": file.size,
+            "bytes": file.state[0],
             "fingerprint": file.fingerprint,
             "units": len(planned.units),
         }

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from vidinfer.archive.recipe import digest
 from vidinfer.source import Part
+from vidinfer.storage import Location, RemoteFile
 
-__all__ = ["WHOLE", "Unit", "unit_id"]
+__all__ = ["WHOLE", "State", "Unit", "state_of", "unit_id"]
 
 WHOLE = Part(None, None)
+
+State = tuple[int, str]
+"""Bytes, and what changes when somebody writes to the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +26,10 @@ class Unit:
     """
 
     id: str
-    path: Path
+    path: Location
     """Where the content is now."""
-    size: int
-    """Bytes of the file, and"""
-    modified: int
-    """its time in nanoseconds when the content was fingerprinted: another one now, and the plan does not hold."""
+    state: State
+    """Of the file when its content was fingerprinted: another one now, and the plan does not hold."""
     part: Part = WHOLE
     frames: int = 0
     """About how many, for progress; 0: unknown."""
@@ -42,3 +44,26 @@ def unit_id(fingerprint: str, part: Part, recipe: str) -> str:
         recipe: the digest of all else.
     """
     return digest({"content": fingerprint, "start": part.start, "end": part.end, "recipe": recipe})
+
+
+def state_of(path: Location) -> State:
+    """As it is now.
+
+    Raises:
+        SourceError: an object that is gone, or whose store does not answer.
+        OSError: a file that is gone, or may not be read.
+    """
+    if isinstance(path, RemoteFile):
+        found = path.stat_now()
+        return found.st_size, found.tag
+    if path.is_dir():
+        return _of_folder(path)
+    status = path.stat()
+    return status.st_size, f"{status.st_mtime_ns} {status.st_ino}"
+
+
+def _of_folder(folder: Path) -> State:
+    """Of a folder of images."""
+    statuses = [one.stat() for one in sorted(folder.iterdir()) if one.is_file()]
+    latest = max((status.st_mtime_ns for status in statuses), default=0)
+    return sum(status.st_size for status in statuses), f"{len(statuses)} files, {latest}"

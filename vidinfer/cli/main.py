@@ -48,12 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(arguments: list[str]) -> Callable[[Sequence[str]], int]:
     """The command that ``arguments`` begin with, taken off them; ``run`` where they name none."""
     name = arguments[0] if arguments else ""
-    if name in ("probe", "models", "doctor", "tune", "bench", "run"):
+    if name in ("probe", "plan", "models", "doctor", "tune", "bench", "run"):
         del arguments[0]
     if name == "probe":
         from vidinfer.cli.probe import probe
 
         return probe
+    if name == "plan":
+        from vidinfer.cli.plan import plan
+
+        return plan
     if name == "models":
         from vidinfer.cli.models import models
 

@@ -20,7 +20,9 @@ def probe_parser() -> Parser:
         usage="vidinfer probe SOURCE... [--json]",
         description="Read files from end to end and tell what is in them: found, not only claimed.",
     )
-    parser.add_argument("sources", nargs="*", metavar="SOURCE", help="a media file, a folder or a glob")
+    parser.add_argument(
+        "sources", nargs="*", metavar="SOURCE", help="a media file, a folder, a glob, @LIST or s3://…"
+    )
     parser.add_argument(
         "--json", action="store_true", help="all facts: one JSON object per file, on a line of its own"
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     _Label: TypeAlias = Callable[[StopSignal, Sequence[str]], RunReport]
 
-__all__ = ["read_config", "run", "run_parser"]
+__all__ = ["config_of", "read_config", "run", "run_parser"]
 
 _DESCRIPTION = """\
 Run a torchvision model over video, frame by frame; write labels and an overlaid video.
@@ -30,6 +30,7 @@ Run a torchvision model over video, frame by frame; write labels and an overlaid
 commands:
   vidinfer SOURCE...     label media files (short for `vidinfer run SOURCE...`)
   vidinfer probe FILE    what is in a file: found, not only claimed
+  vidinfer plan SOURCE   what an archive holds, and what labelling it will take
   vidinfer models        what can be run, by task
   vidinfer doctor        what works on this machine, and what to do about the rest
   vidinfer tune          measure this machine and choose: backend, batch size, threads
@@ -58,7 +59,9 @@ def run_parser() -> Parser:
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
     )
-    parser.add_argument("sources", nargs="*", metavar="SOURCE", help="a media file, a folder or a glob")
+    parser.add_argument(
+        "sources", nargs="*", metavar="SOURCE", help="a media file, a folder, a glob, @LIST or s3://…"
+    )
     parser.add_argument("--version", action="version", version=f"vidinfer {__version__}")
     add_run_options(parser)
     return parser
@@ -70,7 +73,15 @@ def read_config(arguments: Sequence[str]) -> RunConfig:
     Raises:
         UsageError: a value or a name that makes no sense, or nothing to label.
     """
-    given = vars(parse(run_parser(), arguments))
+    return config_of(vars(parse(run_parser(), arguments)), "vidinfer clip.mp4")
+
+
+def config_of(given: dict[str, Any], example: str) -> RunConfig:
+    """The configuration of parsed arguments, those that are no option of a run left aside.
+
+    Raises:
+        UsageError: as ``read_config``; ``example`` shows how to name a source.
+    """
     options: dict[str, Any] = read_file(Path(given["config"])) if given["config"] is not None else {}
     for name, option in OPTIONS.items():
         if given[name] is not None:
@@ -82,7 +93,7 @@ def read_config(arguments: Sequence[str]) -> RunConfig:
     config = RunConfig(**options)
     if not config.sources:
         raise UsageError(
-            "no SOURCE given: expected media files or folders, as in `vidinfer clip.mp4`; see vidinfer --help"
+            f"no SOURCE given: expected media files or folders, as in `{example}`; see vidinfer --help"
         )
     return config
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import cast
 
 import av
@@ -12,8 +13,8 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 
-from vidinfer.address import LOCAL_ONLY, file_url
 from vidinfer.sink.audio_track import AudioPacket, AudioTrack, add_track
+from vidinfer.storage import locate, media_input
 
 __all__ = ["SourceAudio"]
 
@@ -41,7 +42,7 @@ class SourceAudio:
         self._shift = Fraction(0)
         self._not_before: Fraction | None = None
         self._finished = False
-        if path is not None:
+        if path is not None and not Path(path).is_dir():  # a folder of images is silent
             self._open(path)
 
     @property
@@ -193,7 +194,9 @@ class SourceAudio:
 
 def _opened(path: str) -> InputContainer:
     """``path`` as the decoder opens it, so that what can be decoded can also be heard."""
-    return av.open(file_url(path), metadata_errors="replace", options=dict(LOCAL_ONLY))
+    media, options = media_input(locate(path))
+    container: InputContainer = av.open(media, metadata_errors="replace", options=options)
+    return container
 
 
 def _seconds(packet: AudioPacket) -> Fraction | None:

@@ -1,6 +1,7 @@
 """Stage 1: where frames come from."""
 
 from vidinfer.source.expand import Expanded, SourceFile, expand_sources
+from vidinfer.source.header import Header, read_header
 from vidinfer.source.index import Split, split
 from vidinfer.source.live import open_live
 from vidinfer.source.live_address import LiveAddress, parse_live
@@ -13,6 +14,7 @@ from vidinfer.source.wire import answers
 
 __all__ = [
     "Expanded",
+    "Header",
     "LiveAddress",
     "Part",
     "SourceFile",
@@ -23,6 +25,7 @@ __all__ = [
     "open_source",
     "parse_live",
     "probe",
+    "read_header",
     "sample_pictures",
     "split",
     "synthetic_clip",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import av
 import av.error
@@ -12,9 +12,9 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from vidinfer.address import LOCAL_ONLY, file_url
-from vidinfer.errors import SourceError
+from vidinfer.errors import SourceError, VidinferError
 from vidinfer.source.truncation import boxes
+from vidinfer.storage import Location, RemoteFile, media_input
 
 __all__ = ["check_readable", "choose_video", "open_container"]
 
@@ -22,12 +22,16 @@ __all__ = ["check_readable", "choose_video", "open_container"]
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 
 
-def check_readable(path: Path) -> None:
+def check_readable(path: Location) -> None:
     """Refuse, without opening it, what is no regular file with something in it.
 
     Raises:
         SourceError: says what ``path`` is instead, and what to do.
     """
+    if isinstance(path, RemoteFile):
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path}: empty (0 bytes); copy or record it again")
+        return
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -44,15 +48,30 @@ def check_readable(path: Path) -> None:
         raise SourceError(f"{path}: no permission to read it; allow it with chmod, or run as its owner")
 
 
-def open_container(path: Path) -> InputContainer:
+def open_container(
+    path: Location,
+    stopped: Callable[[], bool] | None = None,
+    *,
+    options: Mapping[str, str] | None = None,
+) -> InputContainer:
     """Open ``path`` with FFmpeg; close the result.
+
+    Args:
+        path: what to open.
+        stopped: true calls off waits for a store, also later ones.
+        options: of FFmpeg's readers.
 
     Raises:
         SourceError: not there, not readable, not media, or cut off before its index.
     """
     check_readable(path)
+    media, only = media_input(path, stopped)
     try:
-        container = av.open(file_url(path), metadata_errors="replace", options=dict(LOCAL_ONLY))
+        container: InputContainer = av.open(
+            media, metadata_errors="replace", options={**(options or {}), **only}
+        )
+    except VidinferError:  # of the store
+        raise
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path}: {_why(path, error)}") from error
     if container.format.name in _TEXT_FORMATS:
@@ -61,7 +80,7 @@ def open_container(path: Path) -> InputContainer:
     return container
 
 
-def choose_video(container: InputContainer, path: Path) -> VideoStream:
+def choose_video(container: InputContainer, path: Location) -> VideoStream:
     """The stream to decode: FFmpeg's own choice; cover art is no video. The other streams are not read at all.
 
     Raises:
@@ -81,7 +100,7 @@ def choose_video(container: InputContainer, path: Path) -> VideoStream:
     return stream
 
 
-def _why(path: Path, error: Exception) -> str:
+def _why(path: Location, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it; allow it with chmod, or run as its owner"
     if isinstance(error, FileNotFoundError):

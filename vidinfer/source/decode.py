@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +15,14 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vidinfer.errors import Interrupted
 from vidinfer.frame import Gap
 from vidinfer.source.gif import chain_break
 from vidinfer.source.inflight import InFlight
 from vidinfer.source.matroska import MatroskaWalk
 from vidinfer.source.timeline import ChunkTimes
 from vidinfer.source.truncation import bytes_missing
+from vidinfer.storage import Location
 
 __all__ = ["Decoded", "Decoder", "PassedOver"]
 
@@ -58,7 +61,7 @@ class Decoder:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         container: InputContainer,
         stream: VideoStream,
         threads: int,
@@ -92,8 +95,11 @@ class Decoder:
         self._path = path
         self._size = path.stat().st_size
         self._short = bytes_missing(path)
-        matroska = container.format.name == "matroska,webm"
-        self._walk = MatroskaWalk(path, cut_off=self._short > 0) if matroska else None
+        # Walking the whole of an object would mean fetching it a second time.
+        self._partly = False
+        self._walk: MatroskaWalk | None = None
+        if isinstance(path, Path) and container.format.name == "matroska,webm":
+            self._walk = MatroskaWalk(path, cut_off=self._short > 0)
         self.packets = 0
         """Packets of the stream read so far."""
         self.packets_lost = 0
@@ -115,12 +121,13 @@ class Decoder:
         return self._chunk_times is not None
 
     def __iter__(self) -> Generator[Decoded | Gap | PassedOver]:
-        for item in self._events():
-            if self._stopped():
-                return
-            if isinstance(item, Gap):
-                self.packets_lost += item.packets
-            yield item
+        with suppress(Interrupted):  # called off while a store was waited for
+            for item in self._events():
+                if self._stopped():
+                    return
+                if isinstance(item, Gap):
+                    self.packets_lost += item.packets
+                yield item
 
     def _events(self) -> Iterator[Decoded | Gap | PassedOver]:
         for packet in self._read():
@@ -132,6 +139,11 @@ class Decoder:
                 yield from self._decode(packet)
         yield from self._decode(None)
         yield from self._lost_at_end()
+
+    def forget_the_rest(self) -> None:
+        """A part of the file is read: nothing is missed before it or behind it."""
+        self.close()
+        self._walk, self._partly = None, True
 
     def close(self) -> None:
         """Let the file go. Idempotent; the container is its opener's."""
@@ -226,6 +238,8 @@ class Decoder:
     def _lost_at_end(self) -> Iterator[Gap]:
         """What the decoder still owes, and what the container promised and does not hold."""
         gap = self._inflight.rest() if self._chunk_times is None else self._chunk_times.rest(self._time_base)
+        if self._partly:
+            return
         if gap is not None:
             yield gap
         yield from self._damage_before(self._size)
@@ -237,11 +251,16 @@ class Decoder:
         elif self._short:
             reason = f"the file ends early: at least {self._short} bytes are missing"
             yield Gap(None, None, self._time_base, 0, reason)
-        elif self._container.format.name == "gif" and (broken := chain_break(self._path)) is not None:
+        elif (broken := self._gif_break()) is not None:
             reason = f"the file is damaged near byte {broken}; what follows may be lost"
             yield Gap(None, None, self._time_base, 0, reason)
         elif self._faults:
             yield self._faulty_stretch()
+
+    def _gif_break(self) -> int | None:
+        if self._container.format.name != "gif" or not isinstance(self._path, Path):
+            return None
+        return chain_break(self._path)
 
     def _promised(self) -> int:
         """Packets that an index or a header lists; 0 where there is none to be trusted."""

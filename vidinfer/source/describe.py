@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -13,12 +12,13 @@ from av.video.stream import VideoStream
 from vidinfer.frame import SourceInfo
 from vidinfer.source.colour import HDR_CONVERSION, colour_of
 from vidinfer.source.orientation import Orientation
+from vidinfer.storage import Location
 
 __all__ = ["describe", "duration_seconds", "video_facts"]
 
 
 def describe(
-    path: Path,
+    path: Location,
     name: str,
     container: InputContainer,
     stream: VideoStream,

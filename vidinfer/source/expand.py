@@ -1,4 +1,4 @@
-"""From what the user typed (files, folders, globs) to a list of files and the names they get in the outputs."""
+"""From what the user typed (files, folders, globs, lists, object storage) to files and the names of their outputs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
 from vidinfer.address import shown
 from vidinfer.errors import SourceError, UsageError
+from vidinfer.source.listed import read_list
+from vidinfer.source.numbered import IMAGES, numbered
+from vidinfer.storage import Location, RemoteFile, is_remote, list_remote
 
 __all__ = ["Expanded", "SourceFile", "expand_sources"]
 
@@ -21,18 +25,17 @@ _VIDEO = frozenset({
     ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".obu",
     ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 })  # fmt: skip
-_IMAGE = frozenset([".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"])
-_MEDIA = _VIDEO | _IMAGE
+_MEDIA = _VIDEO | IMAGES
 _LIVE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|camera:\d*$|/dev/video\d+$|-$")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file to label."""
+    """One file to label, or one folder of numbered images."""
 
-    path: Path
+    path: Location
     name: PurePosixPath
-    """Relative: the path below the folder that was asked for, or the file's own name. Outputs mirror it."""
+    """Relative: the path below the folder, prefix or list that was asked for, or the own name. Outputs mirror it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +49,75 @@ class Expanded:
 
 
 def expand_sources(specs: Sequence[str]) -> Expanded:
-    """Resolve files, folders and globs.
+    """Resolve files, folders, globs, lists of these (``@FILE``, ``@-``), and the like in object storage.
 
-    Folders are searched through all their subfolders for media by suffix, hidden ones left out; a glob may hold
-    ``*``, ``?``, ``[...]`` and ``**``. Where two files would get the same name, folders are put in front of it.
+    Folders are searched through all their subfolders for media by suffix, hidden ones left out; a folder that holds
+    nothing but images whose names differ in one number is one source, a frame an image. A glob may hold ``*``, ``?``,
+    ``[...]`` and ``**``. Where two files would get the same name, folders are put in front of it.
 
     Raises:
-        UsageError: a network address, a camera or stdin; this version reads files only.
+        UsageError: a network address, a camera or stdin, which are no files; an object store without its package.
     """
-    found: dict[Path, SourceFile] = {}
+    found: dict[Location, SourceFile] = {}
     errors: list[tuple[str, SourceError]] = []
-    for spec in specs:
-        if _LIVE.match(spec):
+    resolved = cache(Path.resolve)  # of folders: there are far fewer of them than files
+    for spec, expand in _single(specs, errors):
+        if _LIVE.match(spec) and not is_remote(spec):
             raise UsageError(
                 f"{shown(spec)}: live streams are not in this version; give a file, a folder or a glob"
             )
         try:
-            for file in _expand(spec):
-                found.setdefault(file.path.resolve(), file)
+            for file in expand():
+                found.setdefault(_identity(file.path, resolved), file)
         except SourceError as error:
             errors.append((spec, error))
-    return Expanded(_named_apart(list(found.values())), tuple(errors))
+    return Expanded(_named_apart(found), tuple(errors))
+
+
+def _single(
+    specs: Sequence[str], errors: list[tuple[str, SourceError]]
+) -> Iterator[tuple[str, Callable[[], list[SourceFile]]]]:
+    """Each source as it was given, the lines of lists in their place, and what resolves it."""
+    for spec in specs:
+        if not spec.startswith("@"):
+            yield spec, partial(_expand, spec)
+            continue
+        try:
+            lines, folder = read_list(spec)
+        except SourceError as error:
+            errors.append((spec, error))
+            continue
+        for line in lines:
+            yield line.source, partial(_listed, line.source, folder, f"{spec}, line {line.number}")
+
+
+def _listed(source: str, folder: Path, where: str) -> list[SourceFile]:
+    """What a line of a list stands for; files below the list's own folder are named as seen from there."""
+    try:
+        files = _expand(source if is_remote(source) else str(folder / Path(source).expanduser()))
+    except SourceError as error:
+        raise type(error)(f"{where}: {error}") from None
+    return [replace(file, name=_seen_from(folder, file)) for file in files]
+
+
+def _seen_from(folder: Path, file: SourceFile) -> PurePosixPath:
+    if isinstance(file.path, Path) and file.path.is_relative_to(folder):
+        below = PurePosixPath(file.path.relative_to(folder).as_posix())
+        if ".." not in below.parts and not below.is_absolute() and below.parts:
+            return below
+    return file.name
+
+
+def _identity(path: Location, resolved: Callable[[Path], Path]) -> Location:
+    """The same for all ways to one file; links to files are followed, names are not compared by content."""
+    if isinstance(path, RemoteFile):
+        return RemoteFile(path.url)
+    return path.resolve() if path.is_symlink() else resolved(path.parent) / path.name
 
 
 def _expand(spec: str) -> list[SourceFile]:
+    if is_remote(spec):
+        return [SourceFile(file, name) for file, name in list_remote(spec, _is_media)]
     path = Path(spec).expanduser()
     try:
         if path.is_dir():
@@ -90,16 +138,24 @@ def _in_folder(folder: Path) -> list[SourceFile]:
     files: list[Path] = []
     for root, folders, names in os.walk(folder, onerror=denied.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files.extend(
-            Path(root, name) for name in names if _is_media(name) and not _is_output(Path(root, name))
-        )
+        media = [name for name in names if _is_media(name) and not _is_output(Path(root, name))]
+        if numbered(media) is not None:
+            files.append(Path(root))
+        else:
+            files.extend(Path(root, name) for name in media)
     if not files and denied:
         raise SourceError(
             f"{folder}: no permission to look into it; allow it with chmod, or run as its owner"
         )
     if not files:
         raise SourceError(f"{folder}: a folder without media; give one that holds videos or images")
-    return [SourceFile(file, PurePosixPath(file.relative_to(folder).as_posix())) for file in sorted(files)]
+    return [SourceFile(file, _below(folder, file)) for file in sorted(files)]
+
+
+def _below(folder: Path, file: Path) -> PurePosixPath:
+    if file == folder:  # its images are the source
+        return PurePosixPath(folder.resolve().name or "images")
+    return PurePosixPath(file.relative_to(folder).as_posix())
 
 
 def _matching(pattern: Path) -> list[SourceFile]:
@@ -123,17 +179,24 @@ def _is_output(path: Path) -> bool:
     return stem != path.name and path.with_name(f"{stem}.run.json").exists()
 
 
-def _named_apart(files: list[SourceFile]) -> tuple[SourceFile, ...]:
-    """Put as many of its folders in front of a name as it takes to make it differ from all others."""
-    counts = Counter(file.name for file in files)
+def _named_apart(found: dict[Location, SourceFile]) -> tuple[SourceFile, ...]:
+    """Put as many of its folders in front of a name as it takes to make it differ from all others.
+
+    Linear in the number of files: how often a path ends in each way is counted once for each length.
+    """
+    counts = Counter(file.name for file in found.values())
     taken = {name for name, count in counts.items() if count == 1}
+    parts = {path: _parts(path) for path in found}
+    endings: dict[int, Counter[tuple[str, ...]]] = {}
     named = []
-    for file in files:
+    for path, file in found.items():
         if counts[file.name] > 1:
-            parts = file.path.resolve().parts[1:]
-            for length in range(len(file.name.parts) + 1, len(parts) + 1):
-                longer = PurePosixPath(*parts[-length:])
-                if longer not in taken and _differs(longer, file, files):
+            for length in range(len(file.name.parts) + 1, len(parts[path]) + 1):
+                if length not in endings:
+                    endings[length] = Counter(one[-length:] for one in parts.values() if len(one) >= length)
+                ending = parts[path][-length:]
+                longer = PurePosixPath(*ending)
+                if longer not in taken and endings[length][ending] == 1:
                     file = replace(file, name=longer)
                     break
             taken.add(file.name)
@@ -141,7 +204,5 @@ def _named_apart(files: list[SourceFile]) -> tuple[SourceFile, ...]:
     return tuple(named)
 
 
-def _differs(name: PurePosixPath, file: SourceFile, files: list[SourceFile]) -> bool:
-    """No other file's path ends like ``name``."""
-    size = len(name.parts)
-    return all(other is file or other.path.resolve().parts[-size:] != name.parts for other in files)
+def _parts(path: Location) -> tuple[str, ...]:
+    return PurePosixPath(path.key).parts if isinstance(path, RemoteFile) else path.parts[1:]

@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from itertools import chain
-from pathlib import Path
 
 from av.container import InputContainer
 from av.video.frame import PictureType, VideoFrame
@@ -23,6 +22,7 @@ from vidinfer.source.orientation import Orientation, orientation_of
 from vidinfer.source.part import Part, PartDecoder
 from vidinfer.source.picture import Converter, DecodedPicture
 from vidinfer.source.selective import SelectiveDecoder, why_everything
+from vidinfer.storage import Location
 
 __all__ = ["FileSource"]
 
@@ -39,7 +39,7 @@ class FileSource:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         *,
         name: str,
         threads: int,
@@ -84,10 +84,10 @@ class FileSource:
         self._ahead = ahead
         self._events = self._read()
 
-    def _open(self, path: Path) -> InputContainer:
-        return open_container(path)
+    def _open(self, path: Location) -> InputContainer:
+        return open_container(path, self._stop.is_set)
 
-    def _make_decoder(self, path: Path, stream: VideoStream, threads: int) -> Decoder:
+    def _make_decoder(self, path: Location, stream: VideoStream, threads: int) -> Decoder:
         sampling, common = self._sampling, (path, self._container, stream, threads, self._stop.is_set)
         if self._part is not None and (self._part.start, self._part.end) != (None, None):
             return PartDecoder(*common, part=self._part, fast=self._fast)
@@ -97,10 +97,10 @@ class FileSource:
                 return SelectiveDecoder(*common, sampling=sampling, fast=self._fast)
         return Decoder(*common, fast=self._fast)
 
-    def _describe(self, path: Path, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
+    def _describe(self, path: Location, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
         return describe(path, name, self._container, stream, first, self._orientation)
 
-    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap | PassedOver], VideoFrame]:
+    def _read_ahead(self, path: Location) -> tuple[deque[Decoded | Gap | PassedOver], VideoFrame]:
         ahead: deque[Decoded | Gap | PassedOver] = deque()
         for item in self._items:
             ahead.append(item)

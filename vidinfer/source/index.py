@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import av
@@ -16,6 +15,7 @@ from vidinfer.source.container import choose_video, open_container
 from vidinfer.source.decode import Decoded, PassedOver
 from vidinfer.source.part import Part
 from vidinfer.source.selective import SelectiveDecoder, why_everything
+from vidinfer.storage import Location
 
 __all__ = ["Split", "split"]
 
@@ -38,7 +38,7 @@ class _Whole(Exception):
     """The file has to be decoded as a whole; never leaves this module."""
 
 
-def split(path: Path, frames: int) -> Split:
+def split(path: Location, frames: int) -> Split:
     """Cut a file into parts of at least ``frames`` frames, but for a rest. Reads all packets and decodes none.
 
     A file is cut only where all that its packets tell makes sense: timestamps that rise, groups of pictures that

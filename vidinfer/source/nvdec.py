@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import av
 import av.error
@@ -24,7 +23,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vidinfer.address import LOCAL_ONLY, file_url
+from vidinfer.errors import VidinferError
 from vidinfer.frame import ColourTags, DevicePlanes, Gap, Picture, Planes, SourceInfo
 from vidinfer.source.container import choose_video
 from vidinfer.source.decode import Decoded, Decoder, PassedOver
@@ -33,6 +32,7 @@ from vidinfer.source.orientation import Orientation
 from vidinfer.source.picture import Converter, DecodedPicture
 from vidinfer.source.sessions import ParallelDecoder
 from vidinfer.stages import Source
+from vidinfer.storage import Location, media_input
 
 __all__ = ["NvdecPicture", "NvdecSource", "open_nvdec", "why_not"]
 
@@ -50,7 +50,9 @@ _PRIMARY: Mapping[str, str] = {"primary_ctx": "1"}
 _CURRENT: Mapping[str, str] = {"primary_ctx": "0", "current_ctx": "1"}
 
 
-def open_nvdec(path: Path, *, name: str, threads: int, device: int = 0, sessions: int = SESSIONS) -> Source:
+def open_nvdec(
+    path: Location, *, name: str, threads: int, device: int = 0, sessions: int = SESSIONS
+) -> Source:
     """Open ``path`` on GPU ``device``; in software where that cannot be, with the reason in the source's facts.
 
     Args:
@@ -72,7 +74,7 @@ def open_nvdec(path: Path, *, name: str, threads: int, device: int = 0, sessions
 class NvdecSource(FileSource):
     """A file decoded on a GPU. Where the engine gives up in the midst of it, software goes on."""
 
-    def __init__(self, path: Path, *, name: str, device: int, sessions: int) -> None:
+    def __init__(self, path: Location, *, name: str, device: int, sessions: int) -> None:
         """Open ``path`` in software, to know what it holds, and then on GPU ``device``.
 
         ``sessions``: decoders side by side, where the codec can begin in the midst.
@@ -97,15 +99,18 @@ class NvdecSource(FileSource):
             self._close_others()
             raise
 
-    def _open(self, path: Path) -> InputContainer:
+    def _open(self, path: Location) -> InputContainer:
         # The context that is current is that of the first GPU, unless somebody made another current on purpose.
         failures: dict[str, None] = {}
         for options in (_PRIMARY, _CURRENT) if self._gpu == 0 else (_PRIMARY,):
             accelerator = HWAccel("cuda", device=str(self._gpu), is_hw_owned=True, options=dict(options))
             try:
-                container = av.open(
-                    file_url(path), metadata_errors="replace", options=dict(LOCAL_ONLY), hwaccel=accelerator
+                media, only = media_input(path, self._stop.is_set)
+                container: InputContainer = av.open(
+                    media, metadata_errors="replace", options=only, hwaccel=accelerator
                 )
+            except VidinferError:  # of the store
+                raise
             except (av.FFmpegError, OSError, ValueError, RuntimeError) as error:
                 failures[getattr(error, "strerror", None) or str(error)] = None
                 continue
@@ -118,7 +123,7 @@ class NvdecSource(FileSource):
             f"FFmpeg cannot use GPU {self._gpu} ({'; then '.join(failures)}): no NVIDIA driver, or no such GPU"
         )
 
-    def _make_decoder(self, path: Path, stream: VideoStream, threads: int) -> Decoder:
+    def _make_decoder(self, path: Location, stream: VideoStream, threads: int) -> Decoder:
         codec = stream.codec_context
         if codec.codec.canonical_name not in ONE_AFTER_THE_OTHER or self._most < 2:
             return super()._make_decoder(path, stream, threads)
@@ -133,11 +138,11 @@ class NvdecSource(FileSource):
             path, self._container, stream, threads, self._stop.is_set, codecs=codecs, waiting=max(8, waiting)
         )
 
-    def _describe(self, path: Path, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:  # noqa: ARG002
+    def _describe(self, path: Location, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:  # noqa: ARG002
         decoder = {"decoder": f"nvdec on GPU {self._gpu}", "pictures_on": f"cuda:{self._gpu}"}
         return replace(self._known, details={**self._known.details, **decoder})
 
-    def _read_ahead(self, path: Path) -> tuple[deque[Decoded | Gap | PassedOver], VideoFrame]:
+    def _read_ahead(self, path: Location) -> tuple[deque[Decoded | Gap | PassedOver], VideoFrame]:
         ahead, first = super()._read_ahead(path)
         if not _on_gpu(first):
             codec = self._known.details["codec"]
@@ -178,7 +183,7 @@ class NvdecSource(FileSource):
 class _InSoftware(FileSource):
     """What was to be decoded on a GPU, and is not."""
 
-    def __init__(self, path: Path, *, name: str, threads: int, reason: str) -> None:
+    def __init__(self, path: Location, *, name: str, threads: int, reason: str) -> None:
         super().__init__(path, name=name, threads=threads)
         self._reason = reason
 

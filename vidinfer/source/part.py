@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -23,6 +22,7 @@ from av.video.stream import VideoStream
 from vidinfer.errors import PartUnlike
 from vidinfer.frame import Gap
 from vidinfer.source.decode import Decoded, Decoder, PassedOver
+from vidinfer.storage import Location
 
 __all__ = ["Part", "PartDecoder"]
 
@@ -48,7 +48,7 @@ class PartDecoder(Decoder):
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         container: InputContainer,
         stream: VideoStream,
         threads: int,
@@ -59,15 +59,9 @@ class PartDecoder(Decoder):
     ) -> None:
         """As any decoder, of a file of which :func:`vidinfer.source.index.split` has said that it can be split."""
         super().__init__(path, container, stream, threads, stopped, fast=fast)
-        self._walk_closed()
+        self.forget_the_rest()
         self._part = part
         self._given = 0
-
-    def _walk_closed(self) -> None:
-        """The container was found to be whole when the file was cut, and is not read from its beginning here."""
-        if self._walk is not None:
-            self._walk.close()
-            self._walk = None
 
     def _events(self) -> Iterator[Decoded | Gap | PassedOver]:
         for packet in self._from_start():

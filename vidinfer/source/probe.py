@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import av
 import numpy as np
@@ -15,13 +14,14 @@ from av.stream import Disposition, Stream
 from vidinfer.frame import Gap
 from vidinfer.source.container import choose_video, open_container
 from vidinfer.source.file import FileSource
+from vidinfer.storage import Location
 
 __all__ = ["probe"]
 
 _GAPS_LISTED = 20
 
 
-def probe(path: Path, *, quick: bool = False, threads: int = 1) -> dict[str, object]:
+def probe(path: Location, *, quick: bool = False, threads: int = 1) -> dict[str, object]:
     """Describe ``path``, ready for JSON: ``container``, ``streams`` and, of the video to be labelled, ``video``.
 
     ``video`` holds what was stored (codec, sizes, colour, …), what is ``claimed`` and what was ``found``. All packets
@@ -108,7 +108,7 @@ class _Packets:
         } | _spacing(np.sort(np.asarray(self.times)))
 
 
-def _read_packets(container: InputContainer, path: Path) -> _Packets:
+def _read_packets(container: InputContainer, path: Location) -> _Packets:
     stream = choose_video(container, path)
     packets = _Packets()
     # AVI stores no pts, and those that FFmpeg makes up are wrong with B-frames; its dts are the chunks' own times.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import av
@@ -11,15 +11,18 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from vidinfer.errors import SourceError
 from vidinfer.frame import Picture, SourceInfo
 from vidinfer.source.container import choose_video, open_container
+from vidinfer.source.images import images_of
 from vidinfer.source.orientation import orientation_of
 from vidinfer.source.picture import Converter, DecodedPicture
+from vidinfer.storage import Location
 
 __all__ = ["sample_pictures"]
 
 
-def sample_pictures(path: Path, info: SourceInfo, count: int, *, spread: bool) -> list[Picture]:
+def sample_pictures(path: Location, info: SourceInfo, count: int, *, spread: bool) -> list[Picture]:
     """At most ``count`` pictures, as displayed.
 
     Args:
@@ -29,6 +32,8 @@ def sample_pictures(path: Path, info: SourceInfo, count: int, *, spread: bool) -
     Raises:
         SourceError: the file cannot be opened.
     """
+    if isinstance(path, Path) and path.is_dir():
+        return _of_folder(path, info, count, spread=spread)
     converter = Converter()
     found: list[Picture] = []
     with closing(open_container(path)) as container:
@@ -43,6 +48,16 @@ def sample_pictures(path: Path, info: SourceInfo, count: int, *, spread: bool) -
                     break
         except av.FFmpegError:  # the source itself will tell of the damage
             return found
+    return found
+
+
+def _of_folder(folder: Path, info: SourceInfo, count: int, *, spread: bool) -> list[Picture]:
+    images = [name for _, name in images_of(folder)]
+    step = max(1, len(images) // count) if spread else 1
+    found: list[Picture] = []
+    for name in images[::step][:count]:
+        with suppress(SourceError):  # the source itself will tell of it
+            found += sample_pictures(folder / name, info, 1, spread=False)
     return found
 
 

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from pathlib import Path
 
 import av
 import av.error
@@ -26,6 +25,7 @@ from vidinfer.frame import FrameStamp, Gap
 from vidinfer.sampling import Sampler, Sampling
 from vidinfer.source.coded import Coded, CodedReader, reader_for
 from vidinfer.source.decode import Decoded, Decoder, PassedOver
+from vidinfer.storage import Location
 
 __all__ = ["SelectiveDecoder", "why_everything"]
 
@@ -78,7 +78,7 @@ class SelectiveDecoder(Decoder):
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         container: InputContainer,
         stream: VideoStream,
         threads: int,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import takewhile
-from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any
+
+from vidinfer.storage import Location
 
 __all__ = ["boxes", "bytes_missing"]
 
@@ -18,7 +19,7 @@ _BOXES = frozenset({
 _EBML = b"\x1a\x45\xdf\xa3"
 
 
-def boxes(path: Path) -> Iterator[tuple[str, int, int]]:
+def boxes(path: Location) -> Iterator[tuple[str, int, int]]:
     """Walk the top-level boxes of an MP4 or MOV file: type, offset, size as claimed (0: to the end of the file)."""
     end = path.stat().st_size
     offset = 0
@@ -35,7 +36,7 @@ def boxes(path: Path) -> Iterator[tuple[str, int, int]]:
             offset += size
 
 
-def bytes_missing(path: Path) -> int:
+def bytes_missing(path: Location) -> int:
     """How many bytes an AVI, MKV, WebM, GIF, MP4 or TS file lacks at least by its own account; 0 for whole files.
 
     Headers that leave the length open (written live) say nothing, and give 0.
@@ -61,7 +62,7 @@ def bytes_missing(path: Path) -> int:
     return 0
 
 
-def _segment_missing(file: BinaryIO, size: int) -> int:
+def _segment_missing(file: IO[bytes] | Any, size: int) -> int:
     header = _vint(file)
     if header is None:
         return 0
@@ -72,7 +73,7 @@ def _segment_missing(file: BinaryIO, size: int) -> int:
     return 0 if length is None else max(0, file.tell() + length - size)
 
 
-def _vint(file: BinaryIO) -> int | None:
+def _vint(file: IO[bytes] | Any) -> int | None:
     """An EBML length; ``None`` for "unknown", which is all ones."""
     first = file.read(1)
     if not first or first == b"\x00":

@@ -1,0 +1,151 @@
+"""Headers of local files, read by a process that may crash or hang without taking us along."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import vidinfer
+from vidinfer.errors import Interrupted, SourceError
+from vidinfer.source import Header, Part
+
+__all__ = ["LONGEST", "HeaderReader"]
+
+LONGEST_PACKETS = 900.0
+"""Seconds that going through all packets of a file may take."""
+LONGEST = 60.0
+"""Seconds that the headers of one file may take, a slow disk included."""
+_SLICE = 0.2
+"""Seconds between looks at whether it was called off."""
+_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from vidinfer.archive.header_child import main; main()"
+
+
+class HeaderReader:
+    """One process at a time, replaced when a file was its end.
+
+    Thread rule: one thread.
+    """
+
+    def __init__(self, stopped: Callable[[], bool], longest: float = LONGEST) -> None:
+        """Start nothing yet.
+
+        Args:
+            stopped: ends waits.
+            longest: seconds for one file.
+        """
+        self._stopped, self._longest = stopped, longest
+        self._child: subprocess.Popen[bytes] | None = None
+        self._left = b""
+
+    def read(self, path: Path) -> Header:
+        """The headers of ``path``; a file that crashes or hangs its reader is broken.
+
+        Raises:
+            Interrupted: ``stopped()`` became true.
+        """
+        try:
+            return Header(*self._ask([str(path)], path, self._longest))
+        except SourceError as error:
+            return Header("broken", error=str(error))
+
+    def split(self, path: Path, frames: int) -> tuple[Part, ...]:
+        """:func:`vidinfer.source.split`.
+
+        Raises:
+            SourceError: it cannot be read, crashes FFmpeg or hangs it.
+            Interrupted: ``stopped()`` became true.
+        """
+        answer = self._ask([str(path), frames], path, LONGEST_PACKETS)
+        if isinstance(answer, str):
+            raise SourceError(answer)
+        return tuple(Part(*part) for part in answer)
+
+    def _ask(self, request: list[object], path: Path, longest: float) -> Any:
+        child = self._child or self._start()
+        assert child.stdin is not None
+        with suppress(BrokenPipeError):  # its end is found while reading
+            child.stdin.write(json.dumps(request).encode() + b"\n")
+            child.stdin.flush()
+        try:
+            line = self._line(child, longest)
+        except TimeoutError:
+            self.close()
+            why = f"it could not be read within {longest:g} s"
+            raise SourceError(f"{path}: {why}; check the file and its disk") from None
+        if not line:
+            ended = child.wait()
+            self.close()
+            why = f"FFmpeg crashed on it ({_ended(ended)})"
+            raise SourceError(f"{path}: {why}; keep it away from other programs, too")
+        return json.loads(line)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        root = str(Path(vidinfer.__file__).parents[1])
+        command = [sys.executable, "-c", _CODE, root]
+        pipe = subprocess.PIPE
+        child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        self._child, self._left = child, b""
+        try:
+            ready = self._line(child, LONGEST) == b"null"
+        except TimeoutError:
+            ready = False
+        if not ready:
+            self.close()
+            raise RuntimeError("the process that reads headers does not start")
+        return child
+
+    def _line(self, child: subprocess.Popen[bytes], longest: float) -> bytes:
+        """The next line; empty at the end of the process.
+
+        Raises:
+            TimeoutError: it took too long.
+            Interrupted: stopped.
+        """
+        assert child.stdout is not None
+        waited = 0.0
+        while b"\n" not in self._left:
+            ready, _, _ = select.select([child.stdout], [], [], _SLICE)
+            if ready:
+                data = child.stdout.read1(65536)  # type: ignore[attr-defined] # a BufferedReader
+                if not data:
+                    return b""
+                self._left += data
+                continue
+            waited += _SLICE
+            if self._stopped():
+                raise Interrupted("stopped while reading headers")
+            if waited >= longest:
+                raise TimeoutError
+        line, _, self._left = self._left.partition(b"\n")
+        return line
+
+    def close(self) -> None:
+        """End the process. Idempotent."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def __enter__(self) -> HeaderReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _ended(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit status {status}"

@@ -1,0 +1,17 @@
+"""Where files lie: on this machine, or in object storage and read by ranges. Knows nothing of video."""
+
+from vidinfer.storage.failures import storage_failure
+from vidinfer.storage.location import Location, is_remote, locate, media_input
+from vidinfer.storage.reader import RangeReader
+from vidinfer.storage.remote import RemoteFile, list_remote
+
+__all__ = [
+    "Location",
+    "RangeReader",
+    "RemoteFile",
+    "is_remote",
+    "list_remote",
+    "locate",
+    "media_input",
+    "storage_failure",
+]
