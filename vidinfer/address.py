@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["LOCAL_ONLY", "NamedAddress", "file_url", "host_of", "is_live", "named", "shown", "stream_names"]
+__all__ = [
+    "LOCAL_ONLY",
+    "NamedAddress",
+    "file_url",
+    "host_of",
+    "is_live",
+    "is_many",
+    "named",
+    "shown",
+    "stream_names",
+]
 
 LOCAL_ONLY: Mapping[str, str] = {"protocol_whitelist": "file,crypto,data"}
 """Options for opening a file: a playlist or an MP4 with outside references must not reach for the network."""
@@ -32,6 +42,14 @@ def file_url(path: str | Path) -> str:
 def is_live(address: str) -> bool:
     """A stream or a camera, and no file; also with a name in front."""
     return _LIVE.match(named(address).address) is not None
+
+
+def is_many(source: str) -> bool:
+    """It stands for any number of files: a list, a folder, a pattern, a prefix in a store."""
+    if source.startswith("@") or "://" in source:
+        return source.startswith("@") or source.endswith("/") or "*" in source
+    path = Path(source).expanduser()
+    return path.is_dir() or (not path.exists() and any(letter in source for letter in "*?["))
 
 
 class NamedAddress(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tests.media import make_video
 from vidinfer.archive.engine import Done, EngineFactory, Event, Failed
 from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.local import local_engine
+from vidinfer.archive.survey import Surveyed
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
@@ -24,6 +25,7 @@ from vidinfer.plan import thread_plan
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
 from vidinfer.run_archive import run_archive
+from vidinfer.source import SourceFile, read_header
 from vidinfer.storage import Location
 
 Runner = Callable[..., RunReport]
@@ -65,11 +67,22 @@ class InProcess:
         return events
 
 
+def survey_here(files: Sequence[SourceFile], **_: object) -> list[Surveyed]:
+    """Headers read in this process."""
+    found = []
+    for file in files:
+        header = read_header(file.path)
+        found.append(Surveyed(file.path, file.name, header.kind, None, header.size, error=header.error))
+    return found
+
+
 @pytest.fixture
-def label_archive(tmp_path: Path) -> Runner:
+def label_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Run over the given sources into ``tmp_path/out`` with a small model, in this process unless ``processes``."""
 
     def runner(*sources: Path | str, **options: Any) -> RunReport:
+        if not options.get("processes"):
+            monkeypatch.setattr("vidinfer.run_archive.survey", survey_here)
         observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
         engine: EngineFactory = local_engine if options.pop("processes", False) else InProcess
         settings = {

@@ -123,7 +123,7 @@ def run(arguments: Sequence[str]) -> int:
 def _kind(config: RunConfig) -> Callable[[RunConfig], tuple[Reporter, _Label]]:
     if config.live:
         return _live
-    return _offline if config.engine == "none" else _archive
+    return _archive if config.archive else _offline
 
 
 def _archive(config: RunConfig) -> tuple[Reporter, _Label]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from vidinfer.address import is_live, shown
+from vidinfer.address import is_live, is_many, shown
 from vidinfer.config.options import OPTIONS
 from vidinfer.errors import UsageError
 
@@ -86,8 +86,8 @@ class RunConfig:
     out: Path = Path("vidinfer-out")
     overwrite: bool = False
     resume: bool = False
-    engine: str = "none"
-    """Of archives: ``local``, or ``none``: one file after the other, in this process."""
+    engine: str = "auto"
+    """Of archives: ``local``, or ``none``: one file after the other, in this process; ``auto``: see ``archive``."""
     workers: int | None = None
     """``None``: automatic."""
     until: tuple[int, int] | None = None
@@ -130,6 +130,19 @@ class RunConfig:
         """Frames are labelled as they come, and late ones dropped."""
         return self.mode == "live" or (self.mode == "auto" and any(map(is_live, self.sources)))
 
+    @property
+    def archive(self) -> bool:
+        """Several processes label; with ``auto``: folders, patterns and lists, where only label files are written."""
+        if self.engine != "auto":
+            return self.engine != "none"
+        many = any(is_many(source) for source in self.sources)
+        return many and not self.live and self._writes_label_files_only
+
+    @property
+    def _writes_label_files_only(self) -> bool:
+        pictures = (self.video, self.class_maps, self.flow_files is not None)
+        return bool(self.label_files) and not (any(pictures) or self.labels_to_stdout)
+
     def require_offline(self) -> None:
         """Refuse what only live streams have.
 
@@ -152,8 +165,7 @@ class RunConfig:
             UsageError: names it.
         """
         self.require_offline()
-        pictures = (self.video, self.class_maps, self.flow_files is not None)
-        if any(pictures) or self.labels_to_stdout or not self.label_files:
+        if not self._writes_label_files_only:
             raise UsageError(
                 f"engine {self.engine}: writes label files only; leave out --video, --class-maps, --flow-files and "
                 f"--labels -, or give --engine none"
