@@ -23,7 +23,7 @@ LAYERS = [
     {"ring", "channel", "workers", "interrupt", "progress"},
     {*STAGES, "config", "testing", "preview"},
     {"feeder"},
-    {"pipeline", "live"},
+    {"pipeline", "live", "export"},
     {"alone"},
     {"build", "describe"},
     {"ondemand"},
@@ -42,7 +42,7 @@ HOMES = {
     "openvino": {"model"},
     "nncf": {"model"},
     "cv2": {"annotate", "model", "source", "preview"},  # preview: JPEGs for browsers
-    "pyarrow": {"sink"},
+    "pyarrow": {"sink", "export"},
     "yaml": {"config"},
     "aiohttp": {"preview"},
     "prometheus_client": {"preview"},

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidinfer.frame import SourceInfo
-from vidinfer.record import LabelledBatch
+from vidinfer.record import LABELS_FORMAT, LabelledBatch
 from vidinfer.sink.findings import BOX, FLOW, Findings, Layout, layout_of
 from vidinfer.sink.rows import Spans, columns_of, entry_columns, spread
 from vidinfer.sink.text import ratio, utf8
@@ -160,6 +160,7 @@ def _schema(layout: Layout, source: SourceInfo, model: ModelInfo) -> pa.Schema:
 
 def _facts(source: SourceInfo, model: ModelInfo) -> dict[str, object]:
     return {
+        "labels_format": LABELS_FORMAT,
         "source": {
             "name": utf8(source.name),
             "width": source.width,

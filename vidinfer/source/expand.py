@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from vidinfer.address import shown
 from vidinfer.errors import SourceError, UsageError
 
-__all__ = ["Expanded", "SourceFile", "expand_sources"]
+__all__ = ["Expanded", "SourceFile", "expand_sources", "named_apart"]
 
 # What counts as media inside a folder; a file that is named outright is tried whatever its suffix.
 _VIDEO = frozenset({
@@ -66,7 +66,7 @@ def expand_sources(specs: Sequence[str]) -> Expanded:
                 found.setdefault(file.path.resolve(), file)
         except SourceError as error:
             errors.append((spec, error))
-    return Expanded(_named_apart(list(found.values())), tuple(errors))
+    return Expanded(named_apart(list(found.values())), tuple(errors))
 
 
 def _expand(spec: str) -> list[SourceFile]:
@@ -123,7 +123,7 @@ def _is_output(path: Path) -> bool:
     return stem != path.name and path.with_name(f"{stem}.run.json").exists()
 
 
-def _named_apart(files: list[SourceFile]) -> tuple[SourceFile, ...]:
+def named_apart(files: list[SourceFile]) -> tuple[SourceFile, ...]:
     """Put as many of its folders in front of a name as it takes to make it differ from all others."""
     counts = Counter(file.name for file in files)
     taken = {name for name, count in counts.items() if count == 1}
