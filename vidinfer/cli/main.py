@@ -16,7 +16,7 @@ from vidinfer.errors import VidinferError
 
 __all__ = ["main"]
 
-_COMMANDS = ("probe", "models", "doctor", "tune", "bench", "export", "run")
+_COMMANDS = ("probe", "models", "doctor", "tune", "bench", "export", "render", "run")
 """Each is a function in the module of its name."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidinfer.detections import PIXEL_DECIMALS, SCORE_DECIMALS
 from vidinfer.errors import LabelError
 from vidinfer.export.blocks import LabelBlock
 from vidinfer.frame import FrameStamp, Gap
@@ -21,8 +22,6 @@ from vidinfer.sink.findings import (
     DEGREE_DECIMALS,
     MOVING_DECIMALS,
     NUMBERS,
-    PIXEL_DECIMALS,
-    SCORE_DECIMALS,
     SPEED_DECIMALS,
     Findings,
     Layout,
