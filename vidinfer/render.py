@@ -92,7 +92,7 @@ def _require(opened: Sequence[tuple[FoundLabels, LabelFile]], source: Path | Non
             )
         if labels.layout.kind == "flow":
             raise UsageError(
-                f"{labels.path}: optical flow is only summed up in records, which leaves nothing to draw; label with --video"
+                f"{labels.path}: of optical flow records hold sums only, nothing to draw; label with --video"
             )
 
 

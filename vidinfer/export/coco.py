@@ -20,13 +20,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from vidinfer.export.blocks import LabelRecord
 from vidinfer.export.boxes import finite
 from vidinfer.export.labels import LabelFile
 from vidinfer.export.tally import Tally, not_labelled
 from vidinfer.sink.atomic import PartialFile
+from vidinfer.sink.rle import extent
 
 __all__ = ["write_coco"]
 
@@ -133,12 +133,12 @@ def _annotations(
 
 
 def _region(counts: str, width: int, height: int, box: list[float] | None) -> dict[str, Any]:
-    rle = {"size": [height, width], "counts": counts}
+    where = extent(counts, width, height)
     return {
-        "bbox": coco_mask.toBbox(rle).tolist() if box is None else box,
-        "area": int(coco_mask.area(rle)),
+        "bbox": [float(v) for v in where[:4]] if box is None else box,
+        "area": where.area,
         "iscrowd": 0,
-        "segmentation": rle,
+        "segmentation": {"size": [height, width], "counts": counts},
     }
 
 

@@ -18,13 +18,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from vidinfer.export.blocks import LabelRecord
 from vidinfer.export.boxes import finite, inside
 from vidinfer.export.labels import LabelFile
 from vidinfer.export.tally import Tally, not_labelled
 from vidinfer.sink.atomic import PartialFile
+from vidinfer.sink.rle import extent, pixels
 from vidinfer.sink.text import utf8
 
 __all__ = ["write_cvat"]
@@ -103,13 +103,12 @@ def _objects(
 
 def _mask(counts: str, width: int, height: int) -> _Shape | None:
     """The pixels of a mask in its own rectangle; ``None`` where it has none."""
-    rle = {"size": [height, width], "counts": counts}
-    x, y, w, h = (int(v) for v in coco_mask.toBbox(rle).tolist())
-    if not (w and h):
+    x, y, w, h, area = extent(counts, width, height)
+    if not area:
         return None
-    pixels: NDArray[np.uint8] = coco_mask.decode(rle)[y : y + h, x : x + w].reshape(-1)
-    edges = np.flatnonzero(np.diff(pixels, prepend=0)).tolist()
-    runs = np.diff([0, *edges, len(pixels)]).tolist()
+    region = pixels(counts, width, height)[y : y + h, x : x + w].reshape(-1)
+    edges = np.flatnonzero(np.diff(region, prepend=0)).tolist()
+    runs = np.diff([0, *edges, len(region)]).tolist()
     return "mask", f'rle="{", ".join(map(str, runs))}" left="{x}" top="{y}" width="{w}" height="{h}"'
 
 

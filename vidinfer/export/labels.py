@@ -21,6 +21,7 @@ from vidinfer.export.jsonlines import read_json_lines, read_json_names
 from vidinfer.export.tables import parquet_metadata, read_csv, read_parquet, read_table_names
 from vidinfer.frame import SourceInfo
 from vidinfer.sink.findings import Layout, layout_of
+from vidinfer.sink.rle import expand
 from vidinfer.stages import ModelInfo
 
 __all__ = ["FORMS", "LabelFile", "open_labels", "split_name"]
@@ -70,6 +71,7 @@ class LabelFile:
         try:
             for block in read(self.path, self.layout):
                 last = self._check(block, last)
+                self._check_masks(block)
                 count += len(block.entries)
                 yield block
         except OSError as error:
@@ -108,6 +110,16 @@ class LabelFile:
                 f"{len(self.model.categories) - 1}; take the run.json that belongs to it"
             )
         return last
+
+    def _check_masks(self, block: LabelBlock) -> None:
+        for counts in block.found.masks or ():
+            try:
+                if counts is not None:
+                    expand(counts, self.layout.width, self.layout.height)
+            except ValueError as error:
+                raise LabelError(
+                    f"{self.path}: holds {error}; take an undamaged copy, or label again"
+                ) from error
 
 
 def open_labels(path: Path) -> LabelFile:

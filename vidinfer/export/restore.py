@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from vidinfer.detections import NOT_REPORTED, Classes, Objects, Results, Segments
 from vidinfer.export.blocks import LabelRecord
 from vidinfer.export.labels import LabelFile
+from vidinfer.sink.rle import pixels
 
 __all__ = ["restored"]
 
@@ -61,9 +61,9 @@ def _masks(
     values = np.zeros((len(boxes), h, w), np.float32)
     for i, counts in enumerate(masks):
         if counts is not None and np.isfinite(boxes[i]).all():
-            pixels = coco_mask.decode({"size": [height, width], "counts": counts})
+            inside = pixels(counts, width, height)
             x1, y1, x2, y2 = boxes[i].tolist()
-            values[i] = _sampled(pixels, _centres(y1, y2, h), _centres(x1, x2, w))
+            values[i] = _sampled(inside, _centres(y1, y2, h), _centres(x1, x2, w))
     return values
 
 
@@ -73,10 +73,10 @@ def _centres(first: float, last: float, count: int) -> NDArray[np.float64]:
 
 
 def _sampled(
-    pixels: NDArray[np.uint8], ys: NDArray[np.float64], xs: NDArray[np.float64]
+    inside: NDArray[np.uint8], ys: NDArray[np.float64], xs: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """``pixels`` ``(height, width)`` between its pixels, bilinear; 0 outside of it."""
-    padded = np.pad(pixels, 1).astype(np.float64)
+    """``inside`` ``(height, width)`` between its pixels, bilinear; 0 outside of it."""
+    padded = np.pad(inside, 1).astype(np.float64)
 
     def taps(at: NDArray[np.float64], size: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         near = np.clip(at + 1, 0, size - 1)
@@ -95,6 +95,5 @@ def _segments(record: LabelRecord, labels: LabelFile) -> Segments:
     class_map = np.full((height, width), NOT_REPORTED, np.uint8)
     for label, counts in zip(record.found.labels.tolist(), record.found.masks or (), strict=True):
         if counts is not None and label < NOT_REPORTED:
-            region = coco_mask.decode({"size": [height, width], "counts": counts})
-            class_map[region.astype(np.bool_)] = label
+            class_map[pixels(counts, width, height).astype(np.bool_)] = label
     return Segments(class_map[None])
