@@ -15,7 +15,7 @@ from tests.sink.cases import SOURCE, stamp, write
 from vidinfer.describe import describe_model
 from vidinfer.detections import Objects, Results
 from vidinfer.export.job import Exported, export_labels
-from vidinfer.frame import Gap, SourceInfo
+from vidinfer.frame import FrameStamp, Gap, SourceInfo
 from vidinfer.record import LABELS_FORMAT, Entry, LabelledBatch, Outcome
 from vidinfer.sink import write_report
 from vidinfer.stages import ModelInfo
@@ -44,6 +44,28 @@ def detections() -> list[LabelledBatch]:
         Entry(Outcome.FAILED, stamp(4, 2048), reason="RuntimeError: no -- really"),
     ]
     return [LabelledBatch(entries, Results(3, CATEGORIES, objects=found))]
+
+
+def in_order(batches: Sequence[LabelledBatch]) -> list[LabelledBatch]:
+    """The same with frames numbered, and times rising, in the order of the records, as in every run over a file."""
+    count = 0
+    ordered = []
+    for batch in batches:
+        entries = []
+        for entry in batch.entries:
+            if isinstance(entry.at, Gap):
+                at: FrameStamp | Gap = replace(entry.at, first_pts=512 * count - 200)
+            else:
+                at = replace(entry.at, index=count, pts=None if entry.at.pts is None else 512 * count)
+                count += 1
+            entries.append(replace(entry, at=at))
+        ordered.append(LabelledBatch(entries, batch.results))
+    return ordered
+
+
+def many(frames: int) -> list[LabelledBatch]:
+    """``detections`` over and over, at least so many frames."""
+    return in_order(detections() * (frames // 5 + 1))
 
 
 def report(path: Path, model: ModelInfo, source: SourceInfo = SOURCE, **changes: Any) -> None:

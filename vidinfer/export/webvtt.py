@@ -20,7 +20,7 @@ from vidinfer.errors import LabelError
 from vidinfer.export.blocks import LabelRecord
 from vidinfer.export.labels import LabelFile
 from vidinfer.export.tally import Tally, not_labelled
-from vidinfer.frame import Gap
+from vidinfer.frame import CLOCK_RESET, Gap
 from vidinfer.sink.atomic import PartialFile
 
 __all__ = ["write_webvtt"]
@@ -59,8 +59,7 @@ def _frames(labels: LabelFile, tally: Tally, write: Callable[[bytes], None]) -> 
         time = _time(record)
         if time is not None:
             if before is not None:
-                if time < before:
-                    raise _goes_back(labels, record)
+                time = _onward(time, before, labels, record)
                 step = time - before or step
             before = time
         text = _said(record, names) if tally.add(record) else ""
@@ -95,8 +94,8 @@ def _clips(labels: LabelFile, tally: Tally, write: Callable[[bytes], None]) -> I
             continue
         base = record.entry.at.time_base
         cue = _Cue(span.first_pts * base, span.last_pts * base, _said(record, names))
-        if before is not None and cue.start < before:
-            raise _goes_back(labels, record)
+        if before is not None:
+            cue.start = _onward(cue.start, before, labels, record)
         before = cue.start
         yield cue
 
@@ -105,6 +104,17 @@ def _time(record: LabelRecord) -> Fraction | None:
     at = record.entry.at
     pts = at.first_pts if isinstance(at, Gap) else at.pts
     return None if pts is None else pts * at.time_base
+
+
+def _onward(time: Fraction, before: Fraction, labels: LabelFile, record: LabelRecord) -> Fraction:
+    """``time``, but not ``before``: packets and frames of a file may be in slight disorder.
+
+    Raises:
+        LabelError: a clock that started anew.
+    """
+    if time < before - CLOCK_RESET:
+        raise _goes_back(labels, record)
+    return max(time, before)
 
 
 def _goes_back(labels: LabelFile, record: LabelRecord) -> LabelError:
