@@ -27,7 +27,7 @@ LAYERS = [
     {"alone"},
     {"build", "describe"},
     {"ondemand"},
-    {"run", "run_live", "tune"},
+    {"run", "run_live", "tune", "render"},
     {"label_live"},
     {"api"},
     {"cli"},
