@@ -7,6 +7,7 @@ import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import yaml
 from tests.export.cases import BOXES, exported, foreign, in_order, labels
 from tests.sink import cases
 from tests.sink.cases import CLASSIFIER, CLIPPER, MASKED, POSED, SEGMENTER, decode
+from vidinfer.record import LabelledBatch
 
 WIDTH, HEIGHT = 640, 360
 CUT = np.clip(BOXES.astype(np.float64), 0, [WIDTH, HEIGHT] * 2)
@@ -55,6 +57,14 @@ def test_coco_is_read_by_pycocotools_and_scores_itself(tmp_path: Path) -> None:
     assert evaluation.stats[0] == pytest.approx(1.0)
 
 
+def figures(count: int) -> list[LabelledBatch]:
+    """So many objects with keypoints, in boxes that lie in the picture at least in part."""
+    results = cases.posed([count])
+    assert results.objects is not None
+    objects = replace(results.objects, boxes=BOXES[:count], labels=np.array([1, 2, 3])[:count])
+    return in_order(cases.mixed_batches(replace(results, objects=objects)))
+
+
 def known_objects(path: Path) -> list[Any]:
     """Of the first frame, but for those of the background class, which no format has."""
     objects = json.loads(path.read_text().splitlines()[0])["objects"]
@@ -85,7 +95,7 @@ def test_coco_segments_and_keypoints(tmp_path: Path) -> None:
     with foreign():
         masks = [truth.annToMask(a) for a in truth.loadAnns(truth.getAnnIds(imgIds=[1]))]
     assert np.sum(masks, axis=0).max() == 1  # segments do not overlap
-    path = labels(tmp_path, batches=in_order(cases.mixed_batches(cases.posed([1]))), model=POSED)
+    path = labels(tmp_path, batches=figures(1), model=POSED)
     (one,) = exported("coco", tmp_path / "k", path)
     truth = coco_of(one.output)
     assert truth.dataset["categories"][0]["skeleton"] == [[1, 2], [1, 3]]
@@ -130,11 +140,12 @@ def test_yolo_is_read_by_supervision(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_yolo_keypoints_follow_the_published_form(tmp_path: Path) -> None:
-    path = labels(tmp_path, batches=in_order(cases.mixed_batches(cases.posed([3]))), model=POSED)
+    path = labels(tmp_path, batches=figures(3), model=POSED)
     (one,) = exported("yolo", tmp_path, path)
     data = yaml.safe_load((one.output / "data.yaml").read_text())
     assert data["kpt_shape"] == [3, 3]
     assert data["nc"] == len(data["names"]) == 3
+    assert one.tally.findings == 3
     for file in (one.output / "labels").iterdir():
         for line in file.read_text().splitlines():
             number, *values = line.split(" ")
@@ -197,7 +208,7 @@ def test_cvat_masks_and_keypoints(tmp_path: Path) -> None:
         whole = np.zeros_like(mask)
         whole[top : top + height, left : left + width] = inside
         np.testing.assert_array_equal(whole, mask)
-    path = labels(tmp_path, batches=in_order(cases.mixed_batches(cases.posed([1]))), model=POSED)
+    path = labels(tmp_path, batches=figures(1), model=POSED)
     (one,) = exported("cvat", tmp_path / "k", path)
     tracks = ET.parse(one.output).getroot().findall("track")
     assert [track[0].tag for track in tracks] == ["box", "points"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -190,3 +193,26 @@ def test_broken_masks_are_refused_or_fit(counts: str) -> None:
         return
     assert runs.sum() == 35
     assert runs.min() >= 0
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("whole")
+    batches = in_order(cases.mixed_batches(cases.masked([2, 1])))
+    return {form: labels(folder, form=form, batches=batches, model=MASKED) for form in ("jsonl", "csv")}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@given(place=st.floats(0, 1, exclude_max=True), byte=st.integers(0, 255), times=st.integers(1, 3))
+def test_any_damage_is_told_or_harmless(
+    whole: dict[str, Path], form: str, place: float, byte: int, times: int
+) -> None:
+    data = bytearray(whole[form].read_bytes())
+    at = int(place * len(data))
+    data[at : at + times] = bytes([byte]) * times
+    with TemporaryDirectory() as folder:
+        damaged = Path(folder, whole[form].name)
+        damaged.write_bytes(data)
+        shutil.copy(whole[form].with_name("clip.run.json"), folder)
+        with suppress(LabelError):  # nothing else is raised
+            assert sum(1 for _ in open_labels(damaged).records()) > 0

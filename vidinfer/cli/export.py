@@ -68,9 +68,13 @@ def export(arguments: Sequence[str]) -> int:
         failures.append(error)
         say(str(error))
 
-    export_labels(
-        given.labels, given.to, Path(given.out), overwrite=given.overwrite, done=_told, failed=failed
-    )
+    try:
+        export_labels(
+            given.labels, given.to, Path(given.out), overwrite=given.overwrite, done=_told, failed=failed
+        )
+    except KeyboardInterrupt:
+        say("interrupted; outputs that were finished stay, the one being written is removed")
+        return 130
     return 1 if failures else 0
 
 

@@ -53,14 +53,18 @@ def render(arguments: Sequence[str]) -> int:
         failures.append(error)
         say(str(error))
 
-    render_labels(
-        given.labels,
-        Path(given.out),
-        source=None if given.source is None else Path(given.source).expanduser(),
-        overwrite=given.overwrite,
-        done=_told,
-        failed=failed,
-    )
+    try:
+        render_labels(
+            given.labels,
+            Path(given.out),
+            source=None if given.source is None else Path(given.source).expanduser(),
+            overwrite=given.overwrite,
+            done=_told,
+            failed=failed,
+        )
+    except KeyboardInterrupt:
+        say("interrupted; outputs that were finished stay, the one being written is removed")
+        return 130
     return 1 if failures else 0
 
 

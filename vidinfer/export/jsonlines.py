@@ -23,6 +23,8 @@ _BYTES = 4 << 20
 """A block ends with either."""
 _LONGEST = 64 << 20
 """Bytes of a line; no record is as long."""
+_BROKEN = (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError, OverflowError)
+"""What a record that is none makes of its reader."""
 _FLOW = ("mean", "max", "direction", "moving", "seconds")
 
 
@@ -58,7 +60,7 @@ def read_json_names(path: Path, key: str) -> dict[int, str]:
         try:
             for item in _items(record.get(key), key):
                 names[int(item["label_id"])] = str(item["label"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except _BROKEN as error:
             raise _damaged(path, number, error) from error
     return names
 
@@ -72,19 +74,21 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, Mapping[str, Any]]]:
                 raise LabelError(f"{path}: cut short in line {number}; take a complete copy, or label again")
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise _damaged(path, number, error) from error
             if not isinstance(record, dict):
                 raise LabelError(f"{path}: line {number} is no JSON object; take an undamaged copy")
             yield number, line, record
 
 
-def _damaged(path: Path, number: int, error: Exception) -> LabelError:
+def _damaged(path: Path, number: int, error: Exception, lines: int = 1) -> LabelError:
+    """Of line ``number``, or one of the ``lines`` from there on."""
     if isinstance(error, LabelError):
         return error
     what = f"no {error}" if isinstance(error, KeyError) else str(error)
+    where = f"line {number} is" if lines == 1 else f"one of lines {number} to {number + lines - 1} is"
     return LabelError(
-        f"{path}: line {number} is not a record of vidinfer ({what}); take an undamaged copy, or label again"
+        f"{path}: {where} not a record of vidinfer ({what}); take an undamaged copy, or label again"
     )
 
 
@@ -96,11 +100,14 @@ def _block(path: Path, first: int, records: Sequence[Mapping[str, Any]], layout:
         try:
             entry, found = _entry(record, i, layout)
             items += [_checked(item, layout) for item in found]
-        except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError) as error:
+        except _BROKEN as error:
             raise _damaged(path, first + i, error) from error
         entries.append(entry)
         offsets.append(len(items))
-    return LabelBlock(entries, _findings(np.array(offsets, np.int64), items, layout))
+    try:
+        return LabelBlock(entries, _findings(np.array(offsets, np.int64), items, layout))
+    except _BROKEN as error:  # found in columns: which line, nobody knows
+        raise _damaged(path, first, error, len(records)) from error
 
 
 def _entry(record: Mapping[str, Any], row: int, layout: Layout) -> tuple[Entry, Sequence[Mapping[str, Any]]]:

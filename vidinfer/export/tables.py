@@ -209,7 +209,7 @@ def _block(path: Path, table: pa.Table, starts: NDArray[np.int64], layout: Layou
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         entries = _entries(table.take(starts), counts.tolist(), layout)
         return LabelBlock(entries, _findings(table.filter(found), offsets, layout))
-    except (TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError) as error:
+    except (TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError, OverflowError) as error:
         raise _damaged(path, error) from error
 
 

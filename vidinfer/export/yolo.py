@@ -72,9 +72,9 @@ def _points(points: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _data(labels: LabelFile) -> str:
-    """``data.yaml``. JSON's strings and lists are YAML's, too."""
+    """``data.yaml``: without a path, its own folder counts. JSON's strings and lists are YAML's, too."""
     names = list(labels.classes().values())
-    lines = ["path: .", "train: images", "val: images", f"nc: {len(names)}", f"names: {json.dumps(names)}"]
+    lines = ["train: images", "val: images", f"nc: {len(names)}", f"names: {json.dumps(names)}"]
     if labels.layout.keypoints:
         lines.append(f"kpt_shape: [{labels.layout.keypoints}, 3]")
     return "\n".join(lines) + "\n"
