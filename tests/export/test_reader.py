@@ -138,6 +138,17 @@ def test_a_broken_mask_is_told(tmp_path: Path) -> None:
         list(open_labels(path).records())
 
 
+@pytest.mark.parametrize("place", [0.1, 0.2, 0.3, 0.4, 0.5])
+def test_damage_inside_parquet_is_told_by_its_checksums(tmp_path: Path, place: float) -> None:
+    path = labels(tmp_path, form="parquet", batches=many(3000))
+    data = bytearray(path.read_bytes())
+    at = int(place * len(data))
+    data[at : at + 4] = bytes(255 - byte for byte in data[at : at + 4])
+    path.write_bytes(data)
+    with pytest.raises(LabelError, match="not a whole label file"):
+        list(open_labels(path).records())
+
+
 def test_labels_without_what_belongs_to_them(tmp_path: Path) -> None:
     path = labels(tmp_path)
     report(tmp_path / "clip.run.json", DETECTOR, labels_format=2)

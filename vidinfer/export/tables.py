@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["parquet_metadata", "read_csv", "read_parquet", "read_table_names"]
 
+T = TypeVar("T")
+
 _ROWS = 4096
 _CSV_BLOCK = 16 << 20
 """Bytes; a row is never as long."""
@@ -46,6 +48,7 @@ _DECIMALS = {
     "flow_moving": MOVING_DECIMALS,
 }
 """What Parquet's 32-bit numbers were before: the same as in the other formats."""
+_BROKEN = (TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError, OverflowError)
 _ENTRY = ("pts", "time_base", "outcome", "reason", "first_pts", "last_pts", "packets")
 
 
@@ -74,7 +77,7 @@ def read_parquet(path: Path, layout: Layout) -> Iterator[LabelBlock]:
     Raises:
         LabelError: damaged, or of another layout.
     """
-    return _blocks(path, _parquet_batches(path), layout)
+    yield from _told(path, _blocks(path, _parquet_batches(path), layout))
 
 
 def read_csv(path: Path, layout: Layout) -> Iterator[LabelBlock]:
@@ -83,7 +86,7 @@ def read_csv(path: Path, layout: Layout) -> Iterator[LabelBlock]:
     Raises:
         LabelError: damaged, cut short, or of another layout.
     """
-    return _blocks(path, _csv_batches(path, layout), layout)
+    yield from _told(path, _blocks(path, _csv_batches(path, layout), layout))
 
 
 def read_table_names(path: Path, layout: Layout) -> dict[int, str]:
@@ -93,25 +96,32 @@ def read_table_names(path: Path, layout: Layout) -> dict[int, str]:
         LabelError: damaged.
     """
     names: dict[int, str] = {}
-    for batch in _csv_batches(path, layout):
+    for batch in _told(path, _csv_batches(path, layout)):
         pairs = zip(batch.column("label_id").to_pylist(), batch.column("label").to_pylist(), strict=True)
         names |= {label: name for label, name in pairs if label is not None}
     return names
 
 
-def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
+def _told(path: Path, parts: Iterator[T]) -> Iterator[T]:
+    """``parts``; whatever a damaged file makes of its reader, Arrow's or ours, is one error."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(_ROWS, use_threads=False)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        yield from parts
+    except LabelError:
+        raise
+    except (pa.ArrowException, OSError, KeyError, *_BROKEN) as error:
         raise _damaged(path, error) from error
 
 
+def _parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        yield from file.iter_batches(_ROWS, use_threads=False)
+
+
 def _csv_batches(path: Path, layout: Layout) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
     from pyarrow import csv
 
     if not path.stat().st_size:
@@ -128,18 +138,11 @@ def _csv_batches(path: Path, layout: Layout) -> Iterator[pa.RecordBatch]:
         true_values=["true"],
         false_values=["false"],
     )
-    try:
-        with csv.open_csv(
-            path,
-            csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK),
-            csv.ParseOptions(newlines_in_values=True),
-            convert,
-        ) as file:
-            for batch in file:
-                for first in range(0, batch.num_rows, _ROWS):
-                    yield batch.slice(first, _ROWS)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _damaged(path, error) from error
+    read = csv.ReadOptions(use_threads=False, block_size=_CSV_BLOCK)
+    with csv.open_csv(path, read, csv.ParseOptions(newlines_in_values=True), convert) as file:
+        for batch in file:
+            for first in range(0, batch.num_rows, _ROWS):
+                yield batch.slice(first, _ROWS)
 
 
 def _csv_types(layout: Layout) -> Mapping[str, Any]:
@@ -157,8 +160,6 @@ def _csv_types(layout: Layout) -> Mapping[str, Any]:
 
 
 def _damaged(path: Path, error: Exception) -> LabelError:
-    if isinstance(error, LabelError):
-        return error
     first = (str(error).splitlines() or [type(error).__name__])[0]
     return LabelError(
         f"{path}: not a whole label file of vidinfer ({first}); take an undamaged copy, or label again"
@@ -178,10 +179,10 @@ def _blocks(path: Path, batches: Iterator[pa.RecordBatch], layout: Layout) -> It
             table = pa.concat_tables([kept, table], promote_options="permissive")
         starts = _starts(table)
         if len(starts) > 1:
-            yield _block(path, table.slice(0, int(starts[-1])), starts[:-1], layout)
+            yield _block(table.slice(0, int(starts[-1])), starts[:-1], layout)
         kept = table.slice(int(starts[-1])) if len(starts) else table
     if kept is not None and kept.num_rows:
-        yield _block(path, kept, _starts(kept), layout)
+        yield _block(kept, _starts(kept), layout)
 
 
 def _check(path: Path, columns: Sequence[str], layout: Layout) -> None:
@@ -202,15 +203,12 @@ def _starts(table: pa.Table) -> NDArray[np.int64]:
     return np.flatnonzero(begins)
 
 
-def _block(path: Path, table: pa.Table, starts: NDArray[np.int64], layout: Layout) -> LabelBlock:
-    try:
-        found = _found(table, layout)
-        counts = np.add.reduceat(found.astype(np.int64), starts)
-        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        entries = _entries(table.take(starts), counts.tolist(), layout)
-        return LabelBlock(entries, _findings(table.filter(found), offsets, layout))
-    except (TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError, OverflowError) as error:
-        raise _damaged(path, error) from error
+def _block(table: pa.Table, starts: NDArray[np.int64], layout: Layout) -> LabelBlock:
+    found = _found(table, layout)
+    counts = np.add.reduceat(found.astype(np.int64), starts)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    entries = _entries(table.take(starts), counts.tolist(), layout)
+    return LabelBlock(entries, _findings(table.filter(found), offsets, layout))
 
 
 def _found(table: pa.Table, layout: Layout) -> NDArray[np.bool_]:

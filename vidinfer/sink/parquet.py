@@ -3,7 +3,8 @@
 Names are dictionary-encoded, scores, coordinates and speeds 32-bit floats, ``frame`` and ``pts`` 64-bit integers,
 ``keypoints`` lists of ``[x, y, score]``, ``mask`` the ``counts`` of COCO's compressed RLE; missing is null. The key
 ``vidinfer`` of the schema's metadata holds a JSON object: source facts (with the size of the displayed picture, which
-masks need), model facts, the categories by label, the keypoints' names and the pairs that a line joins.
+masks need), model facts, the categories by label, the keypoints' names and the pairs that a line joins. Pages have
+checksums: damaged zstd may well unpack to something else.
 
 One frame's rows stand together: ``SELECT label, count(*) FROM 'x.parquet' WHERE label IS NOT NULL GROUP BY label``
 counts findings, ``count(DISTINCT frame)`` counts frames.
@@ -48,7 +49,9 @@ class ParquetWriter:
         self._names = [utf8(name) for name in model.categories]
         self._schema = _schema(self._layout, source, model)
         self._file = _Discardable(file)
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd", write_page_checksum=True
+        )
         self._waiting: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
 
