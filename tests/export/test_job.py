@@ -124,12 +124,12 @@ def test_a_killed_export_leaves_nothing_under_a_final_name(tmp_path: Path) -> No
     assert list(out.iterdir()) == [one.output]
 
 
-@pytest.mark.parametrize("to", ["coco", "cvat", "labelstudio", "mot", "webvtt", "csv"])
+@pytest.mark.parametrize("to", ["coco", "cvat", "labelstudio", "mot"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, to: str) -> None:
     labelled = [[e for e in batch.entries if e.outcome == "labelled"] for batch in detections()]
     batches = [LabelledBatch(labelled[0], detections()[0].results)]
     peaks = []
-    for frames in (300, 3000):
+    for frames in (200, 1600):
         path = labels(tmp_path, f"f{frames}", batches=in_order(batches * (frames // 3)))
         tracemalloc.start()
         exported(to, tmp_path / "out", path)
