@@ -11,9 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import csv
 
 from tests.export.cases import DETECTOR, in_order, labels, many, report
 from tests.sink import cases
@@ -41,14 +44,14 @@ TASKS: dict[str, tuple[ModelInfo, Callable[[], list[LabelledBatch]]]] = {
 def test_what_is_read_is_what_was_written(tmp_path: Path, task: str, form: str) -> None:
     model, make = TASKS[task]
     batches = in_order(make())
-    csv = labels(tmp_path, form="csv", batches=batches, model=model).read_bytes()
+    rows = labels(tmp_path, form="csv", batches=batches, model=model).read_bytes()
     file = open_labels(labels(tmp_path, form=form, batches=batches, model=model))
     assert file.model.categories == model.categories
     text = BytesIO()
     writer = CsvWriter(text, file.source, file.model)
     for block in file.blocks():
         writer.write(LabelledBatch(block.entries, batches[0].results), block.found)
-    assert text.getvalue() == csv
+    assert text.getvalue() == rows
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -227,3 +230,18 @@ def test_any_damage_is_told_or_harmless(
         shutil.copy(whole[form].with_name("clip.run.json"), folder)
         with suppress(LabelError):  # nothing else is raised
             assert sum(1 for _ in open_labels(damaged).records()) > 0
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_columns_of_whose_the_findings_are_do_no_harm(tmp_path: Path, form: str) -> None:
+    path = labels(tmp_path, form=form)
+    table = pq.read_table(path) if form == "parquet" else csv.read_csv(path)
+    at = table.column_names.index("first_pts")
+    for name in ("from_pts", "from_frame", "by"):
+        kind = pa.string() if name == "by" else pa.int64()
+        table = table.add_column(at, pa.field(name, kind), pa.nulls(len(table), kind))
+    if form == "parquet":
+        pq.write_table(table, path)
+    else:
+        csv.write_csv(table, path)
+    assert sum(len(record.found) for record in open_labels(path).records()) == 3

@@ -49,6 +49,8 @@ _DECIMALS = {
 }
 """What Parquet's 32-bit numbers were before: the same as in the other formats."""
 _BROKEN = (TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError, OverflowError)
+_BY = ("by", "from_frame", "from_pts")
+"""Columns that a run may add, of whose the findings are; passed over."""
 _ENTRY = ("pts", "time_base", "outcome", "reason", "first_pts", "last_pts", "packets")
 
 
@@ -149,8 +151,18 @@ def _csv_types(layout: Layout) -> Mapping[str, Any]:
     import pyarrow as pa
 
     numbers = (*NUMBERS[layout.kind], "time")
-    whole = ("frame", "pts", "first_pts", "last_pts", "packets", "label_id", *CLIP[:3])
-    text = ("source", "time_base", "outcome", "reason", "label", "mask", "keypoints")
+    whole = (
+        "frame",
+        "pts",
+        "from_frame",
+        "from_pts",
+        "first_pts",
+        "last_pts",
+        "packets",
+        "label_id",
+        *CLIP[:3],
+    )
+    text = ("source", "time_base", "outcome", "reason", "by", "label", "mask", "keypoints")
     return {
         **dict.fromkeys(numbers, pa.float64()),
         **dict.fromkeys(whole, pa.int64()),
@@ -187,8 +199,9 @@ def _blocks(path: Path, batches: Iterator[pa.RecordBatch], layout: Layout) -> It
 
 def _check(path: Path, columns: Sequence[str], layout: Layout) -> None:
     expected = columns_of(layout)
-    if tuple(columns) != expected:
-        odd = sorted(set(columns) ^ set(expected)) or ["their order"]
+    known = tuple(name for name in columns if name in expected or name not in _BY)
+    if known != expected:
+        odd = sorted(set(known) ^ set(expected)) or ["their order"]
         raise LabelError(
             f"{path}: its columns are not those of {layout.kind} ({', '.join(odd)}); "
             f"take an unchanged copy and the run.json that belongs to it"
