@@ -40,6 +40,7 @@ def describe_model(model: ModelInfo) -> dict[str, object]:
         "backend": model.backend,
         "precision": model.precision,
         "why": model.why,
+        "categories": list(model.categories),
         **model.details,
         **figure,
     }

@@ -9,7 +9,19 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BACKGROUND", "MOVING_PIXELS", "NOT_REPORTED", "Classes", "Flow", "Objects", "Results", "Segments"]
+__all__ = [
+    "BACKGROUND",
+    "MOVING_PIXELS",
+    "NOT_REPORTED",
+    "PIXEL_DECIMALS",
+    "SCORE_DECIMALS",
+    "Classes",
+    "Flow",
+    "Objects",
+    "Results",
+    "Segments",
+    "rounded",
+]
 
 T = TypeVar("T")
 FloatArray = NDArray[np.float32]
@@ -19,6 +31,10 @@ BACKGROUND = "__background__"
 """torchvision's name for label 0 of detectors and segmentation models: nothing was found."""
 NOT_REPORTED = 255
 """In class maps: a class that nobody asked for."""
+PIXEL_DECIMALS = 2
+"""Of coordinates in records, and so on overlaid pictures: finer than any detector is right."""
+SCORE_DECIMALS = 5
+"""Of scores, likewise."""
 MOVING_PIXELS = 0.5
 """Less than this from frame to frame is the noise of the estimate, not movement."""
 
@@ -183,6 +199,14 @@ class Results:
             _joined([part.clips for part in parts], _stacked),
             _joined([part.flow for part in parts], _stacked),
         )
+
+
+def rounded(values: NDArray[Any], decimals: int) -> NDArray[np.float64]:
+    """Rounded in double precision, so that its shortest text has that many decimals; never -0.0."""
+    wide = values.astype(np.float64)
+    np.round(wide, decimals, out=wide)
+    wide += 0.0
+    return wide
 
 
 def _joined(columns: Sequence[T | None], join: Callable[[Sequence[T]], T]) -> T | None:

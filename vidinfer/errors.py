@@ -14,6 +14,7 @@
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
      │    └── DeviceLost                what the model ran on is gone: no further batch can work
      ├── SinkError (OSError)            an output cannot be written                            exit 1
+     ├── LabelError (ValueError)        a label file is damaged, or not what it should be      exit 1
      └── Interrupted                    the run was stopped from outside                       exit 130
 
     RingAborted                         the other end gave up (never reaches a user)
@@ -27,6 +28,7 @@ __all__ = [
     "BackendUnavailable",
     "DeviceLost",
     "Interrupted",
+    "LabelError",
     "ModelError",
     "ModelUnavailable",
     "PartUnlike",
@@ -93,6 +95,10 @@ class DeviceLost(ModelError):
 
 class SinkError(VidinferError, OSError):
     """An output cannot be created or written."""
+
+
+class LabelError(VidinferError, ValueError):
+    """A label file is damaged, cut short, of an unknown form, or does not fit the video it is said to be of."""
 
 
 class Interrupted(VidinferError):

@@ -11,7 +11,10 @@ from vidinfer.arrival import Arrival
 from vidinfer.detections import Results
 from vidinfer.frame import FrameStamp, Gap, Picture
 
-__all__ = ["Entry", "LabelledBatch", "Outcome", "Span"]
+__all__ = ["LABELS_FORMAT", "Entry", "LabelledBatch", "Outcome", "Span"]
+
+LABELS_FORMAT = 1
+"""Of the records in label files; ``run.json`` and Parquet files tell it. Higher where an older reader would misread."""
 
 
 class Outcome(StrEnum):

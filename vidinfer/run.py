@@ -20,6 +20,7 @@ from vidinfer.parity import Agreement
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import ThreadPlan, thread_plan
 from vidinfer.progress import InterruptibleClock, Observer, StopSignal
+from vidinfer.record import LABELS_FORMAT
 from vidinfer.report import RunReport, SourceReport, Status
 from vidinfer.sink import is_finished, withdraw_report, write_report
 from vidinfer.source import SourceFile, expand_sources, open_source
@@ -350,6 +351,7 @@ class _Attempt:
             "started": wall,
             "command": list(job.command),
             "versions": versions(),
+            "labels_format": LABELS_FORMAT,
             "model": describe_model(self._model.info),
             "source": describe_source(self._source),
             "sinks": describe_sinks(self._sinks),

@@ -34,7 +34,7 @@ from vidinfer.outputs import check_writable
 from vidinfer.plan import ThreadPlan, thread_plan
 from vidinfer.preview import PictureFeed, Preview, is_loopback, new_token
 from vidinfer.progress import LiveObserver, StopSignal
-from vidinfer.record import LabelledBatch
+from vidinfer.record import LABELS_FORMAT, LabelledBatch
 from vidinfer.report import RunReport, SourceReport, Status
 from vidinfer.sampling import Sampler
 from vidinfer.scheduling import Scheduler, ServiceTimes, Settings
@@ -300,6 +300,7 @@ class LiveRun:
             "started": self.started,
             "command": _without_secrets(self.command),
             "versions": versions(),
+            "labels_format": LABELS_FORMAT,
             "model": describe_model(self.model.info),
             "latency_ms_of_all_streams": {stage: p.as_dict() for stage, p in together.items()},
             "latency_slo_ms": self.config.latency_slo,

@@ -14,7 +14,7 @@ from vidinfer.annotate.panel import ClassPanel
 from vidinfer.annotate.segments import SegmentDrawing
 from vidinfer.annotate.strip import Strip
 from vidinfer.annotate.wording import name_of
-from vidinfer.detections import Classes, Results
+from vidinfer.detections import SCORE_DECIMALS, Classes, Results, rounded
 from vidinfer.frame import SourceInfo
 from vidinfer.record import Entry, Outcome
 from vidinfer.stages import ModelInfo
@@ -119,7 +119,11 @@ class DrawingAnnotator:
         """Of the one frame or clip of ``classes``."""
         labels = classes.labels[0].tolist()
         names = [name_of(label, categories) for label in labels]
-        return names, classes.scores[0].tolist(), [self._palette[label] for label in labels]
+        return (
+            names,
+            rounded(classes.scores[0], SCORE_DECIMALS).tolist(),
+            [self._palette[label] for label in labels],
+        )
 
     def _place_tag(self, text: str, clip: bool) -> tuple[int, int, NDArray[np.uint8]]:
         """Left, top and picture of a tag: bottom left, where the panels are not; above the strip of a ``clip``."""

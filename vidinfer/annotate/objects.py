@@ -14,7 +14,7 @@ from vidinfer.annotate.masks import draw_masks, mask_bounds
 from vidinfer.annotate.palette import Colour, Palette
 from vidinfer.annotate.skeleton import draw_skeletons, skeleton_bounds
 from vidinfer.annotate.wording import name_of, percent
-from vidinfer.detections import Objects
+from vidinfer.detections import PIXEL_DECIMALS, SCORE_DECIMALS, Objects, rounded
 
 __all__ = ["ObjectDrawing"]
 
@@ -32,10 +32,14 @@ class _Plan:
     """``(m, 2)`` width and height of the labels."""
     corners: NDArray[np.int64]
     """``(m, 2)`` x, y of their top left corners."""
+    points: NDArray[np.float64] | None
+    """``(m, k, 3)``: keypoints."""
 
 
 class ObjectDrawing:
     """Draws the objects of a frame in the colours of their classes; the best on top.
+
+    Coordinates and scores are rounded as in the records, so that the same picture can be drawn from these.
 
     Thread rule: one thread at a time.
     """
@@ -69,9 +73,9 @@ class ObjectDrawing:
         ]
         if objects.masks is not None:
             found.append(mask_bounds(objects.boxes, self._width, self._height))
-        if objects.keypoints is not None:
+        if plan.points is not None:
             size = self._width, self._height
-            found.append(skeleton_bounds(objects.keypoints, self._skeleton, self._figure, *size))
+            found.append(skeleton_bounds(plan.points, self._skeleton, self._figure, *size))
         return found
 
     def draw(self, rgb: NDArray[np.uint8], objects: Objects, categories: tuple[str, ...]) -> None:
@@ -82,8 +86,8 @@ class ObjectDrawing:
         if objects.masks is not None:
             draw_masks(rgb, objects.boxes, objects.masks, plan.colours, max(1, self._line // 2))
         self._draw_boxes(rgb, plan.boxes, plan.colours)
-        if objects.keypoints is not None:
-            draw_skeletons(rgb, objects.keypoints, self._skeleton, plan.colours, self._figure)
+        if plan.points is not None:
+            draw_skeletons(rgb, plan.points, self._skeleton, plan.colours, self._figure)
         for tile, (x, y) in zip(reversed(plan.tiles), reversed(plan.corners.tolist()), strict=True):
             target = rgb[y : y + tile.shape[0], x : x + tile.shape[1]]
             target[:] = tile[: target.shape[0], : target.shape[1]]
@@ -102,13 +106,16 @@ class ObjectDrawing:
         tiles = [
             self._tile(f"{name_of(label, categories)} {percent(score)}", colour, width)
             for label, score, colour, width in zip(
-                labels, objects.scores.tolist(), colours, widths, strict=True
+                labels, rounded(objects.scores, SCORE_DECIMALS).tolist(), colours, widths, strict=True
             )
         ]
         sizes = np.array([(tile.shape[1], tile.shape[0]) for tile in tiles], np.int64)
         reach = boxes + np.array([-1, -1, 1, 1]) * (self._line // 2)  # labels sit on the outside of the line
         corners = place_labels(reach, sizes, self._width, self._height)
-        return _Plan(boxes, colours, tiles, sizes, corners)
+        points = None if objects.keypoints is None else rounded(objects.keypoints, PIXEL_DECIMALS)
+        if points is not None and objects.keypoints is not None:
+            points[..., 2] = rounded(objects.keypoints[..., 2], SCORE_DECIMALS)
+        return _Plan(boxes, colours, tiles, sizes, corners, points)
 
     def _outlines(self, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
         """``(4 m, 4)``: the four sides of ``boxes`` as they are drawn."""
@@ -123,7 +130,7 @@ class ObjectDrawing:
     def _corners(self, boxes: NDArray[np.float32]) -> NDArray[np.int64]:
         """``(m, 4)`` whole pixels inside the picture; edges that are not numbers go to 0."""
         last = np.array([self._width, self._height] * 2) - 1
-        finite = np.nan_to_num(boxes, nan=0.0, posinf=1e9, neginf=-1e9)
+        finite = np.nan_to_num(rounded(boxes, PIXEL_DECIMALS), nan=0.0, posinf=1e9, neginf=-1e9)
         return np.clip(np.rint(finite), 0, last).astype(np.int64)
 
     def _draw_boxes(self, rgb: NDArray[np.uint8], boxes: NDArray[np.int64], colours: list[Colour]) -> None:

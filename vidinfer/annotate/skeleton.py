@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ _PLAIN = 64
 
 def draw_skeletons(
     rgb: NDArray[np.uint8],
-    keypoints: NDArray[np.float32],
+    keypoints: NDArray[np.floating[Any]],
     skeleton: Sequence[tuple[int, int]],
     colours: Sequence[Colour],
     line: int,
@@ -54,7 +55,11 @@ def draw_skeletons(
 
 
 def skeleton_bounds(
-    keypoints: NDArray[np.float32], skeleton: Sequence[tuple[int, int]], line: int, width: int, height: int
+    keypoints: NDArray[np.floating[Any]],
+    skeleton: Sequence[tuple[int, int]],
+    line: int,
+    width: int,
+    height: int,
 ) -> NDArray[np.int64]:
     """``(n, 4)``: what ``draw_skeletons`` changes: a rectangle for each point and line; x1, y1, x2, y2 in pixels."""
     shown = _shown(keypoints, width, height)
@@ -69,7 +74,7 @@ def skeleton_bounds(
     return np.concatenate([low, high], axis=1)
 
 
-def _shown(keypoints: NDArray[np.float32], width: int, height: int) -> NDArray[np.bool_]:
+def _shown(keypoints: NDArray[np.floating[Any]], width: int, height: int) -> NDArray[np.bool_]:
     """``(m, k)``: points that have a score, and are not absurdly far away."""
     near = np.all(np.abs(keypoints[..., :2]) < 4 * max(width, height), axis=2)
     return np.asarray((keypoints[..., 2] > 0) & near)

@@ -22,7 +22,7 @@ from vidinfer.describe import versions
 from vidinfer.detections import Results
 from vidinfer.errors import SinkError
 from vidinfer.frame import Gap
-from vidinfer.record import Entry, LabelledBatch, Outcome
+from vidinfer.record import LABELS_FORMAT, Entry, LabelledBatch, Outcome
 from vidinfer.report import SourceReport, Status
 from vidinfer.sink import label_sink, withdraw_report, write_report
 from vidinfer.sink.findings import Findings, Layout, find, layout_of
@@ -151,6 +151,7 @@ def _details(
 ) -> dict[str, object]:
     facts = _joined([receipt["source"] for receipt in receipts])
     return {
+        "labels_format": LABELS_FORMAT,
         "versions": versions(),
         "model": receipts[0]["model"],
         "source": {"name": planned.file.name, "path": str(planned.file.path), **facts},

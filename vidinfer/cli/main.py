@@ -9,11 +9,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from vidinfer.cli.say import say, say_raw
 from vidinfer.errors import VidinferError
 
 __all__ = ["main"]
+
+_COMMANDS = ("probe", "plan", "models", "doctor", "tune", "bench", "export", "render", "run")
+"""Each is a function in the module of its name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,35 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(arguments: list[str]) -> Callable[[Sequence[str]], int]:
     """The command that ``arguments`` begin with, taken off them; ``run`` where they name none."""
     name = arguments[0] if arguments else ""
-    if name in ("probe", "plan", "models", "doctor", "tune", "bench", "run"):
+    if name not in _COMMANDS:
+        name = "run"
+    else:
         del arguments[0]
-    if name == "probe":
-        from vidinfer.cli.probe import probe
-
-        return probe
-    if name == "plan":
-        from vidinfer.cli.plan import plan
-
-        return plan
-    if name == "models":
-        from vidinfer.cli.models import models
-
-        return models
-    if name == "doctor":
-        from vidinfer.cli.doctor import doctor
-
-        return doctor
-    if name == "tune":
-        from vidinfer.cli.tune import tune
-
-        return tune
-    if name == "bench":
-        from vidinfer.cli.bench import bench
-
-        return bench
-    from vidinfer.cli.run import run
-
-    return run
+    command: Callable[[Sequence[str]], int] = getattr(import_module(f"vidinfer.cli.{name}"), name)
+    return command
 
 
 def _fail(error: Exception, status: int, arguments: Sequence[str]) -> int:

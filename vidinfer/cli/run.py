@@ -32,6 +32,8 @@ commands:
   vidinfer probe FILE    what is in a file: found, not only claimed
   vidinfer plan SOURCE   what an archive holds, and what labelling it will take
   vidinfer models        what can be run, by task
+  vidinfer export        labels in the formats of other tools
+  vidinfer render        the overlaid video from labels, later
   vidinfer doctor        what works on this machine, and what to do about the rest
   vidinfer tune          measure this machine and choose: backend, batch size, threads
   vidinfer bench         the figures of benchmarks/README.md, measured here

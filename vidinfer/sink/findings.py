@@ -9,7 +9,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidinfer.detections import BACKGROUND, NOT_REPORTED, Classes, Flow, Objects, Segments
+from vidinfer.detections import (
+    BACKGROUND,
+    NOT_REPORTED,
+    PIXEL_DECIMALS,
+    SCORE_DECIMALS,
+    Classes,
+    Flow,
+    Objects,
+    Segments,
+    rounded,
+)
 from vidinfer.errors import SinkError
 from vidinfer.frame import SourceInfo
 from vidinfer.record import Entry, LabelledBatch
@@ -27,9 +37,6 @@ BOX = ("x1", "y1", "x2", "y2")
 FLOW = ("flow_mean", "flow_max", "flow_direction", "flow_moving", "flow_seconds")
 """Columns of optical flow: pixels per second, degrees, share of the picture, seconds."""
 
-PIXEL_DECIMALS = 2
-"""Finer than any detector is right."""
-SCORE_DECIMALS = 5
 AREA_DECIMALS = 5
 SPEED_DECIMALS = 3
 DEGREE_DECIMALS = 1
@@ -140,23 +147,23 @@ def find(batch: LabelledBatch, layout: Layout) -> Findings:
 
 
 def _objects(found: Objects, layout: Layout) -> Findings:
-    boxes = _round(found.boxes, PIXEL_DECIMALS)
-    numbers = {"score": _round(found.scores, SCORE_DECIMALS)}
+    boxes = rounded(found.boxes, PIXEL_DECIMALS)
+    numbers = {"score": rounded(found.scores, SCORE_DECIMALS)}
     numbers |= {name: boxes[:, i] for i, name in enumerate(BOX)}
     not_finite = _not_finite(found.scores, found.boxes)
     masks = points = None
     if found.masks is not None:
         masks = mask_counts(found.masks, found.boxes, layout.width, layout.height)
     if found.keypoints is not None:
-        points = _round(found.keypoints, PIXEL_DECIMALS)
-        points[..., 2] = _round(found.keypoints[..., 2], SCORE_DECIMALS)
+        points = rounded(found.keypoints, PIXEL_DECIMALS)
+        points[..., 2] = rounded(found.keypoints[..., 2], SCORE_DECIMALS)
         not_finite += _not_finite(found.keypoints)
     return Findings(found.offsets, found.labels, numbers, masks, points, not_finite)
 
 
 def _classes(found: Classes) -> Findings:
     n, k = found.labels.shape
-    scores = _round(found.scores.reshape(-1), SCORE_DECIMALS)
+    scores = rounded(found.scores.reshape(-1), SCORE_DECIMALS)
     not_finite = _not_finite(found.scores)
     return Findings(np.arange(n + 1) * k, found.labels.reshape(-1), {"score": scores}, not_finite=not_finite)
 
@@ -173,7 +180,7 @@ def _segments(found: Segments, categories: tuple[str, ...], layout: Layout) -> F
         areas += parts[1]
         masks += parts[2]
         offsets.append(len(labels))
-    area = _round(np.array(areas, np.float64), AREA_DECIMALS)
+    area = rounded(np.array(areas, np.float64), AREA_DECIMALS)
     return Findings(np.array(offsets, np.int64), np.array(labels, np.int64), {"area": area}, masks)
 
 
@@ -185,10 +192,10 @@ def _flow(found: Flow, entries: Sequence[Entry]) -> Findings:
             seconds[entry.row] = entry.span.seconds
     per = np.where(seconds > 0, seconds, np.nan)
     numbers = (
-        _round(found.mean / per, SPEED_DECIMALS),
-        _round(found.maximum / per, SPEED_DECIMALS),
-        np.mod(_round(found.direction, DEGREE_DECIMALS), 360),
-        _round(found.moving, MOVING_DECIMALS),
+        rounded(found.mean / per, SPEED_DECIMALS),
+        rounded(found.maximum / per, SPEED_DECIMALS),
+        np.mod(rounded(found.direction, DEGREE_DECIMALS), 360),
+        rounded(found.moving, MOVING_DECIMALS),
         seconds,
     )
     return Findings(
@@ -201,11 +208,3 @@ def _flow(found: Flow, entries: Sequence[Entry]) -> Findings:
 
 def _not_finite(*columns: NDArray[Any]) -> int:
     return sum(int(np.count_nonzero(~np.isfinite(column))) for column in columns)
-
-
-def _round(values: NDArray[Any], decimals: int) -> NDArray[np.float64]:
-    """Rounded in double precision, so that its shortest text has that many decimals; never -0.0."""
-    wide = values.astype(np.float64)
-    np.round(wide, decimals, out=wide)
-    wide += 0.0
-    return wide

@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterable
+from io import FileIO
 from pathlib import Path
 
 from vidinfer.errors import SinkError
@@ -37,6 +39,7 @@ class PartialFolder:
             remove_leftovers(final)
             self.path = partial_name(final)
             self.path.mkdir()
+            self._made = {self.path}
             self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         except SinkError:
             raise
@@ -45,16 +48,35 @@ class PartialFolder:
         try_lock(self._descriptor)
 
     def write(self, name: str, data: bytes) -> None:
-        """Make the file ``name`` in the folder.
+        """Make the file ``name`` in the folder; ``name`` may have folders of its own in front.
 
         Raises:
             SinkError: disk full, …; ``abort`` must follow.
         """
+        self.stream(name, (data,))
+
+    def stream(self, name: str, parts: Iterable[bytes]) -> None:
+        """As ``write``, of a file that comes in parts; what making them raises comes through.
+
+        Raises:
+            SinkError: disk full, …; ``abort`` must follow.
+        """
+        with self._create(name) as file:
+            for part in parts:
+                try:
+                    rest = memoryview(part)
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                except OSError as error:
+                    raise output_error(self.final / name, error) from error
+
+    def _create(self, name: str) -> FileIO:
+        path = self.path / name
         try:
-            with (self.path / name).open("xb", buffering=0) as file:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[file.write(rest) :]
+            if path.parent not in self._made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._made.add(path.parent)
+            return path.open("xb", buffering=0)
         except OSError as error:
             raise output_error(self.final / name, error) from error
 
@@ -105,14 +127,14 @@ class PartialFolder:
         return old
 
     def _sync(self) -> None:
-        with os.scandir(self.path) as entries:
-            for entry in entries:
-                descriptor = os.open(entry.path, os.O_RDONLY)
+        for root, _, names in os.walk(self.path, topdown=False):
+            for name in names:
+                descriptor = os.open(Path(root, name), os.O_RDONLY)
                 try:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-        sync_folder(self.path)
+            sync_folder(Path(root))
 
     def _check_free(self) -> None:
         if self.final.exists() and not self.final.is_dir():

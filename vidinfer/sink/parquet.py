@@ -3,7 +3,8 @@
 Names are dictionary-encoded, scores, coordinates and speeds 32-bit floats, ``frame`` and ``pts`` 64-bit integers,
 ``keypoints`` lists of ``[x, y, score]``, ``mask`` the ``counts`` of COCO's compressed RLE; missing is null. The key
 ``vidinfer`` of the schema's metadata holds a JSON object: source facts (with the size of the displayed picture, which
-masks need), model facts, the categories by label, the keypoints' names and the pairs that a line joins.
+masks need), model facts, the categories by label, the keypoints' names and the pairs that a line joins. Pages have
+checksums: damaged zstd may well unpack to something else.
 
 One frame's rows stand together: ``SELECT label, count(*) FROM 'x.parquet' WHERE label IS NOT NULL GROUP BY label``
 counts findings, ``count(DISTINCT frame)`` counts frames.
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidinfer.frame import SourceInfo
-from vidinfer.record import LabelledBatch
+from vidinfer.record import LABELS_FORMAT, LabelledBatch
 from vidinfer.sink.discardable import Discardable
 from vidinfer.sink.findings import BOX, FLOW, Findings, Layout, layout_of
 from vidinfer.sink.rows import Spans, columns_of, entry_columns, spread
@@ -50,7 +51,9 @@ class ParquetWriter:
         self._names = [utf8(name) for name in model.categories]
         self._schema = _schema(self._layout, source, model)
         self._file = Discardable(file)
-        self._writer = pq.ParquetWriter(pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd", write_page_checksum=True
+        )
         self._waiting: list[pa.RecordBatch] = []
         self._rows = self._bytes = 0
 
@@ -164,6 +167,7 @@ def _schema(layout: Layout, source: SourceInfo, model: ModelInfo) -> pa.Schema:
 
 def _facts(source: SourceInfo, model: ModelInfo) -> dict[str, object]:
     return {
+        "labels_format": LABELS_FORMAT,
         "source": {
             "name": utf8(source.name),
             "width": source.width,

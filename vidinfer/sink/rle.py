@@ -5,14 +5,26 @@ Runs are given by where they start and end (exclusive) in the picture's pixels, 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools.mask import frPyObjects
 
-__all__ = ["Runs", "compress", "runs_in_columns"]
+__all__ = ["Extent", "Runs", "compress", "expand", "extent", "pixels", "runs_in_columns"]
 
 Runs = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Starts and ends, ascending; an end may be the next start."""
+
+
+class Extent(NamedTuple):
+    """Where a mask is: its smallest rectangle and how many pixels belong to it, all 0 where none does."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
 
 
 def compress(runs: Runs, width: int, height: int) -> str:
@@ -42,3 +54,62 @@ def runs_in_columns(changes: NDArray[np.int64], x: int, y: int, rows: int, heigh
     column, row = np.divmod(changes, rows + 1)
     at = (x + column) * height + y + row
     return at[0::2], at[1::2]
+
+
+def expand(counts: str, width: int, height: int) -> NDArray[np.int64]:
+    """The lengths of the runs in ``counts``, the first of pixels that do not belong; what ``compress`` undoes.
+
+    pycocotools' own decoder warns with each call under numpy 2, and takes a broken string without a word.
+
+    Raises:
+        ValueError: they are not those of ``width`` x ``height`` pixels.
+    """
+    characters = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
+    if not len(characters) or characters.min() < 0 or characters.max() > 63 or characters[-1] & 32:
+        raise ValueError("a mask whose counts are not those of COCO's compressed RLE")
+    last = np.flatnonzero((characters & 32) == 0)  # of each number: five bits a character, the lowest first
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = np.arange(len(characters)) - np.repeat(first, last - first + 1)
+    if place.max() > 6:
+        raise ValueError("a mask whose counts are larger than any picture")
+    runs = np.add.reduceat((characters & 31) << (5 * place), first)
+    negative = (characters[last] & 16) > 0
+    runs -= np.where(negative, 1 << (5 * (last - first + 1)), 0)
+    runs[1::2] = np.cumsum(
+        runs[1::2]
+    )  # from the third run on, each is told by how it differs from the last but one
+    runs[2::2] = np.cumsum(runs[2::2])
+    if runs.min() < 0 or runs.sum() != width * height:
+        raise ValueError(f"a mask that is not one of {width} x {height} pixels")
+    return runs
+
+
+def extent(counts: str, width: int, height: int) -> Extent:
+    """Where the mask of a picture of ``width`` x ``height`` pixels is.
+
+    Raises:
+        ValueError: as ``expand``.
+    """
+    edges = np.cumsum(expand(counts, width, height))
+    starts, ends = edges[0::2], edges[1::2]
+    starts = starts[: len(ends)]
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    if not len(starts):
+        return Extent(0, 0, 0, 0, 0)
+    first, last = np.divmod(starts, height), np.divmod(ends - 1, height)
+    across = first[0] < last[0]  # runs from one column into the next
+    top = 0 if across.any() else int(first[1].min())
+    bottom = height - 1 if across.any() else int(last[1].max())
+    left, right = int(first[0][0]), int(last[0][-1])
+    return Extent(left, top, right - left + 1, bottom - top + 1, int((ends - starts).sum()))
+
+
+def pixels(counts: str, width: int, height: int) -> NDArray[np.uint8]:
+    """The mask as ``(height, width)``, 1 where a pixel belongs.
+
+    Raises:
+        ValueError: as ``expand``.
+    """
+    runs = expand(counts, width, height)
+    flat = np.repeat(np.arange(len(runs)).astype(np.uint8) & 1, runs)
+    return flat.reshape(width, height).T

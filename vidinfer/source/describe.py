@@ -29,6 +29,7 @@ def describe(
     width, height = orientation.size(first.width, first.height)
     codec = stream.codec_context
     details = video_facts(container, stream, first, orientation) | {
+        "bytes": path.stat().st_size,
         "decoder": codec.codec.name,
         "decoder_threads": codec.thread_count,
         "start_pts": stream.start_time,

@@ -17,7 +17,7 @@ from vidinfer.source.listed import read_list
 from vidinfer.source.numbered import IMAGES, numbered
 from vidinfer.storage import Location, RemoteFile, is_remote, list_remote
 
-__all__ = ["Expanded", "SourceFile", "expand_sources"]
+__all__ = ["Expanded", "SourceFile", "expand_sources", "named_apart"]
 
 # What counts as media inside a folder; a file that is named outright is tried whatever its suffix.
 _VIDEO = frozenset({
@@ -71,7 +71,7 @@ def expand_sources(specs: Sequence[str]) -> Expanded:
                 found.setdefault(_identity(file.path, resolved), file)
         except SourceError as error:
             errors.append((spec, error))
-    return Expanded(_named_apart(found), tuple(errors))
+    return Expanded(named_apart(found), tuple(errors))
 
 
 def _single(
@@ -179,7 +179,7 @@ def _is_output(path: Path) -> bool:
     return stem != path.name and path.with_name(f"{stem}.run.json").exists()
 
 
-def _named_apart(found: dict[Location, SourceFile]) -> tuple[SourceFile, ...]:
+def named_apart(found: dict[Location, SourceFile]) -> tuple[SourceFile, ...]:
     """Put as many of its folders in front of a name as it takes to make it differ from all others.
 
     Linear in the number of files: how often a path ends in each way is counted once for each length.
