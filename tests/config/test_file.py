@@ -28,10 +28,18 @@ def test_shipped_files_are_valid_and_every_line_is_commented(path: Path) -> None
 
 def test_the_offline_file_shows_every_option_that_concerns_files() -> None:
     elsewhere = {"weights"} | {
-        name for name, option in OPTIONS.items() if option.group in ("messages", "live")
+        name for name, option in OPTIONS.items() if option.group in ("messages", "live", "archive")
     }
     assert set(OPTIONS) - set(read_file(CONFIGS / "offline.yaml")) <= elsewhere
     RunConfig(**read_file(CONFIGS / "offline.yaml")).require_offline()
+
+
+def test_the_archive_file_shows_every_option_that_concerns_archives() -> None:
+    given = read_file(CONFIGS / "archive.yaml")
+    assert {name for name, option in OPTIONS.items() if option.group == "archive"} <= set(given)
+    config = RunConfig(**given)
+    config.require_archive()
+    assert config.archive
 
 
 def test_the_live_file_shows_every_option_that_concerns_streams() -> None:
