@@ -140,7 +140,7 @@ class _Archive:
             write_html(
                 self._config,
                 self._told,
-                list(self._bad.values()),
+                [held for held in self._bad.values() if self._quarantine.get(held.unit)],
                 self._pace,
                 self._clock.now() - self._began,
                 stills=self._stills,

@@ -63,7 +63,7 @@ def _counts(all_of_it: Gathered) -> str:
     what = "frames, by their best class" if found.best_only else "findings"
     rest = int((found.counts > 0).sum()) - len(shown)
     more = note(f"And {number(rest)} labels that were found less often.") if rest > 0 else ""
-    return table(["label", what, "of all frames", "sources", ""], rows, right={1, 2, 3}) + more
+    return table(["label", what, "of all frames", "sources", ""], rows, right={1, 2, 3}, bars={4}) + more
 
 
 def _charts(all_of_it: Gathered, palette: Palette) -> str:

@@ -15,11 +15,16 @@ def table(
     *,
     right: Set[int] = frozenset(),
     wide: Set[int] = frozenset(),
+    bars: Set[int] = frozenset(),
 ) -> str:
-    """Columns in ``right`` hold numbers, those in ``wide`` long text; the first holds names."""
-    kinds = [
-        "n" if i in right else "why" if i in wide else "name" if i == 0 else "" for i in range(len(heads))
-    ]
+    """Columns in ``right`` hold numbers, in ``wide`` long text, in ``bars`` a ``meter``; the first holds names."""
+
+    def kind(i: int) -> str:
+        if i in right:
+            return "n"
+        return "why" if i in wide else "meter" if i in bars else "name" if i == 0 else ""
+
+    kinds = [kind(i) for i in range(len(heads))]
 
     def row(tag: str, cells: Sequence[str]) -> str:
         marked = (f' class="{kind}"' if kind else "" for kind in kinds)
@@ -51,7 +56,7 @@ def key(status: str) -> str:
 
 def meter(share: float) -> str:
     """A bar from 0 to 1."""
-    return f'<div class="meter"><i style="width:{100 * min(1.0, max(0.0, share)):.1f}%"></i></div>'
+    return f'<i style="width:{100 * min(1.0, max(0.0, share)):.1f}%"></i>'
 
 
 def named(source: str, outputs: Sequence[str]) -> str:
