@@ -83,13 +83,14 @@ def check_writable(out: Path) -> None:
         raise SinkError(f"--out {out}: no permission to write in {folder}; choose another folder")
 
 
-def check_free(names: Sequence[OutputNames]) -> None:
-    """Refuse to run when an output is there already.
+def check_free(names: Sequence[OutputNames], others: Sequence[Path] = ()) -> None:
+    """Refuse to run when an output is there already: of a source, or one of ``others``.
 
     Raises:
         UsageError: names the first file and how many more.
     """
-    existing = [path for one in names for path in one.all if path.exists()]
+    everything = [*(path for one in names for path in one.all), *others]
+    existing = [path for path in everything if path.exists()]
     if existing:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -15,8 +15,10 @@ from vidinfer.archive.finish import Part, finish_source, finished_before
 from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
 from vidinfer.archive.local import local_engine
+from vidinfer.archive.pace import Pace
 from vidinfer.archive.planning import KnownFile, PlannedSource, identify, plan_source
 from vidinfer.archive.recipe import can_be_split, digest, recipe_of
+from vidinfer.archive.report import REPORT, Stills, Told, take_stills, write_html
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.summary import row_of
 from vidinfer.archive.survey import survey
@@ -28,7 +30,7 @@ from vidinfer.errors import Interrupted, SinkError, SourceError
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
 from vidinfer.progress import ArchiveObserver, StopSignal
 from vidinfer.report import RunReport, SourceReport
-from vidinfer.sink.manifest import ManifestRow, write_manifest
+from vidinfer.sink.manifest import MANIFEST, write_manifest
 from vidinfer.sink.unit_read import DamagedUnit, read_receipt
 from vidinfer.source import SourceFile, expand_sources
 
@@ -43,7 +45,12 @@ TICK = 0.5
 
 
 def run_archive(
-    config: RunConfig, *, observer: ArchiveObserver, stop: StopSignal, engine: EngineFactory = local_engine
+    config: RunConfig,
+    *,
+    observer: ArchiveObserver,
+    stop: StopSignal,
+    engine: EngineFactory = local_engine,
+    stills: Stills = take_stills,
 ) -> RunReport:
     """Label every source of the configuration, as far as it was not done before.
 
@@ -52,6 +59,7 @@ def run_archive(
         observer: is told how it gets on.
         stop: a request ends it once the units under way are done, an abort at once.
         engine: who labels.
+        stills: who takes the pictures of the report.
 
     Raises:
         UsageError: options that make no sense, outputs of something else, another run in the same folder.
@@ -69,7 +77,7 @@ def run_archive(
         stack.callback(journal.close)
         stack.callback(quarantine.close)
         make = partial(engine, logs=state.logs, clock=clock)
-        return _Archive(config, observer, stop, clock, state, journal, quarantine, make).run()
+        return _Archive(config, observer, stop, clock, state, journal, quarantine, make, stills).run()
 
 
 class _Archive:
@@ -85,8 +93,10 @@ class _Archive:
         journal: Journal,
         quarantine: Quarantine,
         engine: Callable[[RunConfig, RunConfig | None], Engine],
+        stills: Stills,
     ) -> None:
         self._engine = engine
+        self._stills = stills
         self._config = config
         self._observer = observer
         self._stop = stop
@@ -103,7 +113,8 @@ class _Archive:
         self._bad: dict[str, Quarantined] = {}
         """Units that are given up, for this run at least."""
         self._reports: list[SourceReport] = []
-        self._rows: list[ManifestRow] = []
+        self._told: list[Told] = []
+        self._pace = Pace()
         self._recipe = ""
         self._kept: list[Unit] = []
         """Units that were done before."""
@@ -124,15 +135,31 @@ class _Archive:
                 self._label(engine)
         for planned in self._agenda.open_sources():
             self._settled(SourceReport(planned.file.name, "interrupted", error="not finished"), planned)
-        write_manifest(self._config.out / "manifest.parquet", self._rows)
+        write_manifest(self._config.out / MANIFEST, [told.row for told in self._told])
+        self._report()
         return RunReport(tuple(self._reports), self._clock.now() - self._began)
+
+    def _report(self) -> None:
+        """For people; a run does not fail for it."""
+        try:
+            write_html(
+                self._config,
+                self._told,
+                [held for held in self._bad.values() if self._quarantine.get(held.unit)],
+                self._pace,
+                self._clock.now() - self._began,
+                stills=self._stills,
+                hurry=lambda: self._stop.aborted,
+            )
+        except SinkError as error:
+            self._observer.warning(f"no report: {error}")
 
     def _survey(self, files: Sequence[SourceFile]) -> list[tuple[KnownFile, OutputNames]]:
         """Every file looked at; those that cannot be read are told."""
         config = self._config
         names = name_outputs([str(file.name) for file in files], config.out, config.label_files, video=False)
         if self._state.fresh and not config.overwrite:
-            check_free(names)
+            check_free(names, [config.out / MANIFEST, config.out / REPORT])
         self._state.begin()
         found = []
         stopped = partial(getattr, self._stop, "requested")
@@ -255,6 +282,7 @@ class _Archive:
         del self._flying[unit.id]
         if isinstance(event, Done):
             self._journal.done(unit.id)
+            self._pace.done(event.worker, event.receipt, _video_seconds(event.receipt))
             self._settle(unit, event.receipt["frames"]["decoded"])
         elif isinstance(event, Failed):
             self._failed(event)
@@ -340,11 +368,23 @@ class _Archive:
         self, report: SourceReport, planned: PlannedSource | None = None, status: str | None = None
     ) -> None:
         """A source is done with."""
-        self._rows.append(row_of(report, planned, self._config.out, status))
+        units = () if planned is None else tuple(self._state.unit(unit.id) for unit in planned.units)
+        row = row_of(report, planned, self._config.out, status)
+        self._told.append(Told(row, report.warnings, units))
         report = replace(report, details={})  # thousands of them are kept
         self._reports.append(report)
         self._view.source_settled(report)
         self._observer.source_finished(report)
+
+
+def _video_seconds(receipt: Mapping[str, Any]) -> float:
+    """Of a unit, as its file claims; 0 where it does not say."""
+    source = receipt["source"]
+    seconds = float(source["duration_claimed"] or 0)
+    if receipt["start"] is None and receipt["end"] is None:
+        return seconds
+    frames = source["frames_claimed"] or 0
+    return seconds * min(1.0, receipt["frames"]["decoded"] / frames) if frames else 0.0
 
 
 def _deadline(config: RunConfig, now: float) -> float | None:

@@ -16,6 +16,7 @@ from tests.media import make_video
 from vidinfer.archive.engine import Done, EngineFactory, Event, Failed
 from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.local import local_engine
+from vidinfer.archive.report.stills import Wanted
 from vidinfer.archive.survey import Surveyed
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
@@ -76,6 +77,11 @@ def survey_here(files: Sequence[SourceFile], **_: object) -> list[Surveyed]:
     return found
 
 
+def no_stills(wanted: Sequence[Wanted], width: int) -> list[bytes | None]:
+    """Pictures for the report take a process, which most tests can do without."""
+    return [None] * len(wanted)
+
+
 @pytest.fixture
 def label_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Run over the given sources into ``tmp_path/out`` with a small model, in this process unless ``processes``."""
@@ -84,6 +90,7 @@ def label_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
         if not options.get("processes"):
             monkeypatch.setattr("vidinfer.run_archive.survey", survey_here)
         observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
+        stills = options.pop("stills", no_stills)
         engine: EngineFactory = local_engine if options.pop("processes", False) else InProcess
         settings = {
             "model": "tests.archive.models:brightness",
@@ -95,7 +102,7 @@ def label_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
             "out": tmp_path / "out",
         } | options
         config = RunConfig(sources=tuple(str(s) for s in sources), **settings)
-        return run_archive(config, observer=observer, stop=stop, engine=engine)
+        return run_archive(config, observer=observer, stop=stop, engine=engine, stills=stills)
 
     return runner
 
@@ -119,9 +126,9 @@ def make_archive(folder: Path, clips: int = 4, frames: int = 24) -> Path:
 
 
 def outputs(out: Path) -> dict[str, str]:
-    """SHA-256 of every output by name; the state is no output."""
+    """SHA-256 of every output by name. The state is no output, nor is the report: it tells when, and how fast."""
     return {
         str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and ".vidinfer" not in path.parts
+        if path.is_file() and ".vidinfer" not in path.parts and path.name != "report.html"
     }

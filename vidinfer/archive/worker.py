@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import sys
 import threading
@@ -132,6 +133,7 @@ def _settle_in(cores: Sequence[int], log: Path, parent: int) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
+    faulthandler.enable(2)  # a crash leaves a trace
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     if sys.platform == "linux":

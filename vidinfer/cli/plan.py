@@ -48,7 +48,6 @@ def plan_parser() -> Parser:
     )
     parser.add_argument("--no-sample", action="store_true", help="measure nothing: headers only")
     parser.add_argument("--seed", metavar="N", default="0", help="of the draw (default: 0)")
-    parser.add_argument("--price-per-hour", metavar="X", help="what this machine costs, for the whole cost")
     parser.add_argument("--json", action="store_true", help="as one JSON object")
     add_run_options(parser)
     return parser
@@ -63,9 +62,6 @@ def plan(arguments: Sequence[str]) -> int:
     given = vars(parse(plan_parser(), arguments))
     sample = 0.0 if given["no_sample"] else _seconds(given["sample"])
     seed = int(_read(values.integer(0), given["seed"], "--seed"))
-    price = given["price_per_hour"]
-    if price is not None:
-        price = _read(values.number(0), price, "--price-per-hour")
     config = config_of(given, "vidinfer plan archive/")
     from vidinfer.archive.outlook import look_ahead  # loads torch and FFmpeg
     from vidinfer.cli.signals import stop_on_signals
@@ -81,7 +77,7 @@ def plan(arguments: Sequence[str]) -> int:
                 config,
                 sample=sample,
                 seed=seed,
-                price_per_hour=price,
+                price_per_hour=config.price_per_hour,
                 clock=MonotonicClock(),
                 stop=stop,
                 surveyed=lambda done, all: shown.show("headers", done, all),

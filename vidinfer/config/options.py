@@ -250,6 +250,10 @@ _TABLE = (
         "worker_memory", "archive", "MiB of memory beyond which a worker process is ended",
         values.optional("none", values.number(64)), "MIB", "none",
     ),
+    Option(
+        "price_per_hour", "archive", "what an hour of this machine costs; the report then tells that of the video",
+        values.optional("none", values.number(0)), "X", "none",
+    ),
     Option("quiet", "messages", "say nothing but errors", values.flag, short="-q"),
     Option("verbose", "messages", "say more; a traceback with errors", values.flag, short="-v"),
     Option("no_progress", "messages", "no progress line, even on a terminal", values.flag),

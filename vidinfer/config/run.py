@@ -100,6 +100,8 @@ class RunConfig:
     """Seconds."""
     worker_memory: float | None = None
     """MiB; ``None``: no limit."""
+    price_per_hour: float | None = None
+    """Of this machine, in any currency; ``None``: not told."""
     quiet: bool = False
     verbose: bool = False
     no_progress: bool = False
@@ -214,7 +216,10 @@ _LIVE_ONLY = (
     *("latency_slo", "max_queue_delay", "policy", "transport", "loop"),
     *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
 )
-_ARCHIVE_ONLY = ("workers", "until", "budget", "unit_frames", "retry_quarantined", "stall", "worker_memory")
+_ARCHIVE_ONLY = (
+    *("workers", "until", "budget", "unit_frames", "retry_quarantined"),
+    *("stall", "worker_memory", "price_per_hour"),
+)
 _OFFLINE_ONLY = (
     *("engine", *_ARCHIVE_ONLY),
     *("start", "end", "overwrite", "resume", "class_maps", "flow_files", "skip_static"),

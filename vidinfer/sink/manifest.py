@@ -8,7 +8,9 @@ from pathlib import Path
 
 from vidinfer.sink.atomic import PartialFile, output_error
 
-__all__ = ["ManifestRow", "write_manifest"]
+__all__ = ["MANIFEST", "ManifestRow", "write_manifest"]
+
+MANIFEST = "manifest.parquet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,71 @@
+"""One frame of a file again, small and as a JPEG: to show what a label was about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from vidinfer.errors import SourceError
+from vidinfer.source.container import choose_video, open_container
+from vidinfer.source.orientation import orientation_of
+from vidinfer.source.picture import Converter, DecodedPicture
+
+__all__ = ["still"]
+
+QUALITY = 72
+FAR = 1500
+"""Frames that are decoded on the way to the one that is asked for, at most."""
+
+
+def still(path: Path, pts: int, width: int) -> bytes:
+    """The frame at ``pts`` as a JPEG, at most ``width`` pixels wide.
+
+    Args:
+        pts: in units of the stream's time base.
+
+    Raises:
+        SourceError: the file is gone, cannot be read, or has no frame at this time.
+    """
+    try:
+        with closing(open_container(path)) as container:
+            stream = choose_video(container, path)
+            frame = next((one for one in _from(container, stream, pts) if one.pts == pts), None)
+            if frame is None:
+                raise SourceError(f"{path}: no frame at {pts}; the file may have changed")
+            return _jpeg(frame, width)
+    except av.FFmpegError as error:
+        raise SourceError(f"{path}: cannot be decoded near {pts} ({error.strerror})") from error
+
+
+def _from(container: InputContainer, stream: VideoStream, pts: int) -> Iterator[VideoFrame]:
+    """From the keyframe before, else from the beginning, until it is passed."""
+    for start in (pts, stream.start_time or 0):
+        try:
+            container.seek(start, stream=stream, backward=True)
+        except av.FFmpegError:
+            continue
+        for number, frame in enumerate(container.decode(stream)):
+            if frame.pts is not None and frame.pts > pts and number == 0:
+                break  # an index that leads too far
+            yield frame
+            if number >= FAR or (frame.pts is not None and frame.pts > pts):
+                return
+
+
+def _jpeg(frame: VideoFrame, width: int) -> bytes:
+    orientation = orientation_of(frame)
+    shown_width, shown_height = orientation.size(frame.width, frame.height)
+    scale = min(1.0, width / shown_width)
+    size = max(1, round(shown_width * scale)), max(1, round(shown_height * scale))
+    picture = DecodedPicture(frame, Converter(), orientation, shown_width, shown_height)
+    rgb = np.asarray(cv2.resize(picture.rgb(), size, interpolation=cv2.INTER_AREA), np.uint8)
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return bytes(data)
