@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import (
     against_plain_loop,
+    archive,
     first_label,
     memory,
     overlay,
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[], Any]] = {
     "preparing": preparing.measure,
     "sampling": sampling.measure_decoding,
     "still": still.measure_still,
+    "archive": archive.measure,
     "speed": speed.measure,
 }
 
