@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import NamedTuple
 
-from vidinfer.scheduling.policies import MARGIN
+from vidinfer.scheduling.patience import Patience
+from vidinfer.scheduling.policies import MARGIN, TICK, Situation
 from vidinfer.scheduling.settings import Settings
 from vidinfer.scheduling.streams import Group, Stream
 from vidinfer.scheduling.ticket import Ticket
 from vidinfer.scheduling.turns import Turns
 
-__all__ = ["close", "places"]
+__all__ = ["Closing", "close", "places"]
 
 SURE = 0.99
 """As likely in time as is asked where there is a choice."""
@@ -39,25 +41,67 @@ def places(group: Group, settings: Settings) -> int:
     return most if within is None else max(1, within)
 
 
+class Closing(NamedTuple):
+    """What became of the frames that waited."""
+
+    tickets: list[Ticket]
+    """Of the batch; empty: nothing is sent now."""
+    dropped: list[Ticket]
+    wait_until: float | None = None
+    """The others wait for a stream that is owed a turn, but not longer."""
+
+
 def close(
-    group: Group, settings: Settings, turns: Turns, now: float, *, keep_one: bool
-) -> tuple[list[Ticket], list[Ticket]]:
+    group: Group, settings: Settings, turns: Turns, patience: Patience | None, now: float, *, keep_one: bool
+) -> Closing:
     """The frames of the batch, and those that are dropped because they would be late.
 
-    ``keep_one``: never leave nothing to send. O(streams · log places + places · log streams + frames dropped).
+    ``patience``: ``None`` where nobody is to be waited for. ``keep_one``: never leave nothing to send.
+    O(streams · log places + places · log streams + frames dropped).
     """
     size = min(group.frames, places(group, settings))
     lateness = _Lateness(group, settings, now, turns)
-    if not lateness.any(size):
-        return turns.take(group, size, settings.max_same_source_frames), []
-    first = lateness.saving_all(size)
-    if first:
-        return turns.take_oldest(group, first), []
-    size = lateness.size_that_loses_least(size)
-    dropped = lateness.drop(size, keep_one=keep_one)
-    if not group.frames:
-        return [], dropped
-    return turns.take(group, min(group.frames, size), settings.max_same_source_frames), dropped
+    dropped: list[Ticket] = []
+    if lateness.any(size):
+        first = lateness.saving_all(size)
+        if first:
+            return Closing(turns.take_oldest(group, first), [])
+        size = lateness.size_that_loses_least(size)
+        dropped = lateness.drop(size, keep_one=keep_one)
+        if not group.frames:
+            return Closing([], dropped)
+    if patience is not None and turns.overloaded and not keep_one:
+        waits = _for_one_that_is_owed(group, settings, turns, patience, now)
+        if waits is not None:
+            return waits._replace(dropped=dropped + waits.dropped)
+    return Closing(turns.take(group, min(group.frames, size), settings.max_same_source_frames), dropped)
+
+
+def _for_one_that_is_owed(
+    group: Group, settings: Settings, turns: Turns, patience: Patience, now: float
+) -> Closing | None:
+    """Wait for a stream that is behind, as far as the patience goes; ``None``: do not.
+
+    Frames that are there wait with it as long as they may. Those that may not, and might be late in its batch, are
+    passed over: dropped, where a large batch would be too long for them even now. If any would not, it is sent instead.
+    """
+    slo = settings.latency_slo
+    if slo is None or not settings.max_queue_delay or patience.left(now) <= 0:
+        return None
+    at = turns.awaited(group, now, now + patience.left(now))
+    if at == math.inf:
+        return None
+    limit = Situation(settings, group, settings.max_batch_size, False, False, group.oldest_received()).limit()
+    if now + TICK < limit.until and group.frames < settings.max_batch_size:
+        patience.begin(now)
+        return Closing([], [], min(max(at, now) + TICK, limit.until))
+    predict = group.service.predict
+    done = now + (predict(settings.max_batch_size, high=True) or 0.0)
+    after = at + (predict(group.frames + 1, high=True) or 0.0)
+    if any(stream.queue[-1].received + slo >= min(done, after) for stream in group.waiting.values()):
+        return None
+    patience.begin(now)
+    return Closing([], [s.pop() for s in list(group.waiting.values()) for _ in range(len(s.queue))])
 
 
 class _Lateness:
