@@ -40,7 +40,7 @@ __all__ = [
 SIZE = (1280, 720)
 RATE, SINGLE_RATE = 15.0, 25.0
 STEP = 5.0
-"""Frames a second, the least from one load to the next: a camera that is slower than the others makes up the difference."""
+"""Frames a second, the least from one load to the next: a slower camera makes up the difference."""
 STEPS = 20
 """Loads up to the theory, where that makes larger steps."""
 OVERTIME = 0.01
