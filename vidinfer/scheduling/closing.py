@@ -111,16 +111,14 @@ class _Lateness:
     as what comes after them is worth more; not more, though, than a frame can have that comes just now. The newest is
     to be dropped only where that makes a label of another: not while all get their turn, and then where the likely
     label now is worth less than the likelier one after waiting for the next frame to come (a choice between rewards
-    per time, as in renewal theory). Of a stream that is owed a turn the likely is enough: where frames are fresh for a
-    moment only, phases would decide who is labelled. Under overload, where frames come soon, a budget that can be kept
-    is kept.
+    per time, as in renewal theory). Under overload, where frames come soon, a budget that can be kept is kept.
     """
 
     def __init__(self, group: Group, settings: Settings, now: float, turns: Turns) -> None:
         self._group, self._now, self._slo = group, now, settings.latency_slo
         self._service = group.service
         self._turns = turns
-        self._limits_by_size: dict[int, tuple[float, ...]] = {}
+        self._limits_by_size: dict[int, tuple[float, float]] = {}
         self._allowed = settings.max_staleness if self._slo is None else self._slo
 
     def any(self, size: int) -> bool:
@@ -165,8 +163,7 @@ class _Lateness:
 
     def _late(self, stream: Stream, size: int) -> int:
         """Frames at the head of its queue that are not worth a place."""
-        older, newest, owed = self._limits(size)
-        newest = owed if self._turns.owed(stream) else newest
+        older, newest = self._limits(size)
         count, last = 0, len(stream.queue) - 1
         for ticket in stream.queue:
             if ticket.received >= (newest if count == last else older):
@@ -174,26 +171,28 @@ class _Lateness:
             count += 1
         return count
 
-    def _limits(self, size: int) -> tuple[float, ...]:
-        """Since when frames must have been received: all but the newest of each stream, the newest, and that of a
-        stream which is owed a turn."""
+    def _limits(self, size: int) -> tuple[float, float]:
+        """Since when frames must have been received: all but the newest of each stream, and the newest."""
         if size not in self._limits_by_size:
-            shares = self._asked(size)
-            seconds = [0.0 if self._slo is None else self._service.quantile(size, s) or 0.0 for s in shares]
-            self._limits_by_size[size] = tuple(self._now + one - self._allowed for one in seconds)
+            older, newest = (
+                0.0 if self._slo is None else self._service.quantile(size, share) or 0.0
+                for share in self._asked(size)
+            )
+            since = self._now - self._allowed
+            self._limits_by_size[size] = since + older, since + newest
         return self._limits_by_size[size]
 
-    def _asked(self, size: int) -> tuple[float, float, float]:
+    def _asked(self, size: int) -> tuple[float, float]:
         """How likely they must be in time, 0.5 to 0.99."""
         if self._slo is None or self._service.predict(size) is None:
-            return LIKELY, LIKELY, LIKELY
+            return LIKELY, LIKELY
         sure = min(self._best, SURE)
         if not self._turns.overloaded:
-            return sure, LIKELY, LIKELY
+            return sure, LIKELY
         batch, wait = self._seconds(size, high=False), self._wait
         if self._best >= SURE and wait <= SOON * batch:
-            return sure, sure, sure
-        return sure, max(LIKELY, sure * batch / (batch + wait)), LIKELY
+            return sure, sure
+        return sure, max(LIKELY, sure * batch / (batch + wait))
 
     @cached_property
     def _best(self) -> float:

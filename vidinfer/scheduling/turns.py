@@ -46,10 +46,6 @@ class Turns:
         credit = CREDIT / stream.weight if self.overloaded else 0.0
         stream.tag = max(stream.tag, self._virtual - credit)
 
-    def owed(self, stream: Stream) -> bool:
-        """Its next frame is due by more than a turn: others have been served in its place."""
-        return stream.tag <= self._virtual - 1 / stream.weight
-
     def awaited(self, group: Group, now: float, until: float) -> float:
         """When, up to ``until``, the first stream is expected that has no frames and is behind all that have some, by
         more than ``AHEAD`` turns; ``inf``: none is. The group has frames. O(streams)."""
