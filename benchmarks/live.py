@@ -16,13 +16,21 @@ from typing import Any
 
 from benchmarks.live_cameras import pictures
 from benchmarks.live_rig import Rig
-from benchmarks.live_scenarios import SCENARIOS, SIZE, Bench, Effort, measured_line, reader_for
+from benchmarks.live_scenarios import (
+    SCENARIOS,
+    SIZE,
+    Bench,
+    Effort,
+    Theory,
+    measured_line,
+    preparing,
+    reader_for,
+)
 from vidinfer.build import open_model
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig
 from vidinfer.errors import VidinferError
 from vidinfer.plan import thread_plan
-from vidinfer.service import sustained
 
 __all__ = ["main", "options_of", "table"]
 
@@ -37,6 +45,18 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
         "scenarios", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; default: all but soak"
     )
     parser.add_argument("--model", default="demo", help="name (default: demo)")
+    parser.add_argument(
+        "--weights",
+        default="DEFAULT",
+        help="of torchvision, a file, or none: random, seeded (default: DEFAULT)",
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default=SIZE,
+        metavar="WxH",
+        help=f"of the cameras' pictures (default: {SIZE[0]}x{SIZE[1]}); small ones cost little to prepare",
+    )
     parser.add_argument(
         "--latency-slo", type=float, default=100.0, metavar="MS", help="budget (default: 100)"
     )
@@ -53,16 +73,29 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def _size(value: str) -> tuple[int, int]:
+    wide, _, high = value.partition("x")
+    if not (wide.isdecimal() and high.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{value!r} is no size: give WIDTHxHEIGHT, such as 640x360")
+    width, height = int(wide), int(high)
+    if width % 2 or height % 2 or not (128 <= width <= 7680 and 96 <= height <= 4320):
+        raise argparse.ArgumentTypeError(f"{value}: even numbers from 128x96 to 7680x4320 are possible")
+    return width, height
+
+
 def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Rows, each with its ``scenario``."""
-    clock, frames = MonotonicClock(), pictures(*SIZE)
-    config = RunConfig(sources=("simulated.mp4",), mode="live", model=options.model)
+    clock, frames = MonotonicClock(), pictures(*options.size)
+    config = RunConfig(sources=("simulated.mp4",), mode="live", model=options.model, weights=options.weights)
     model = open_model(config, thread_plan(), progress=True)
     try:
-        rig = Rig(model, clock, reader_for(model, frames))
-        bench = Bench(rig, clock, frames, options, Effort.quick() if options.quick else Effort())
+        rig = Rig(model, clock, reader_for(model, frames, options.size))
+        bench = Bench(
+            rig, clock, frames, options, Effort.quick() if options.quick else Effort(), options.size
+        )
         line, told = measured_line(bench)
-        info = model.info
+        info, cost = model.info, preparing(bench)
+        theory = Theory.of(line, cost, bench.budget)
         yield {
             "scenario": "line",
             "model": info.name,
@@ -70,7 +103,9 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
             "seed": options.seed,
             "effort": asdict(bench.effort),
             **told,
-            "theory_frames_per_second": round(sustained(line, bench.budget), 1),
+            "size": "x".join(map(str, options.size)),
+            "prepare_core_ms": round(cost, 3),
+            "theory_frames_per_second": {name: round(value, 1) for name, value in asdict(theory).items()},
         }
         for name in options.scenarios:
             for row in SCENARIOS[name](bench, line):
@@ -98,7 +133,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
                 "p99_over_l1_p99_ms",
                 "p99_over_l1_p50_ms",
                 "capacity",
-                "of_theory",
+                "of_theory_model_alone",
+                "of_theory_with_preparing",
                 "share_of_each",
                 "slowest_recovery",
                 "mb_a_minute",

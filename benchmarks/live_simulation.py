@@ -57,15 +57,24 @@ class Model:
     noise: float = 0.0
     tail: float = 0.0
     stretch: float = 2.5
+    pace: float = 1.0
+    """Every ``pace_lasts`` seconds the machine takes another pace: all times are 1 to ``pace`` times as long."""
+    pace_lasts: float = 2.0
 
     def __call__(self, frames: int) -> float:
         """Without noise."""
         return self.a * frames + self.b
 
-    def takes(self, frames: int, random_: random.Random) -> float:
-        """With it."""
+    def takes(self, frames: int, random_: random.Random, paces: Sequence[float], now: float) -> float:
+        """With it, at the pace of this moment."""
         long = self.stretch if self.tail and random_.random() < self.tail else 1.0
-        return self(frames) * (1 + random_.uniform(0, self.noise)) * long
+        pace = paces[min(len(paces) - 1, int(now / self.pace_lasts))]
+        return self(frames) * (1 + random_.uniform(0, self.noise)) * long * pace
+
+    def paces(self, seconds: float, seed: int) -> list[float]:
+        """One after the other; as often near 1 as near ``pace``."""
+        random_ = random.Random(f"pace {seed}")
+        return [self.pace ** random_.random() for _ in range(math.ceil(seconds / self.pace_lasts) + 1)]
 
     def within(self, budget: float) -> float:
         """Frames a second that are labelled within ``budget``: (1 - 2b/L)/a."""
@@ -128,6 +137,7 @@ def simulate(
     )
     for stream in range(len(cameras)):
         scheduler.join(stream, "", 0.0)
+    paces = model.paces(seconds, seed)
     outcome, running, done_at, wake, took = Outcome(), (), math.inf, math.inf, 0.0
     running: tuple[Ticket, ...] = ()
     next_arrival = 0
@@ -158,7 +168,7 @@ def simulate(
                 outcome.dropped[ticket.stream] = outcome.dropped.get(ticket.stream, 0) + 1
         if decision.dispatch is not None:
             running = decision.dispatch.tickets
-            took = model.takes(len(running), random_)
+            took = model.takes(len(running), random_, paces, now)
             done_at = now + took
             outcome.batches += now >= skip
             reason = decision.dispatch.closed_by

@@ -18,13 +18,14 @@ from benchmarks.live_code import CAMERAS, COLUMNS, ROWS, TICKS, Reader, block, d
 from benchmarks.live_figures import Log, early_stopping, latency_figures, spared
 from benchmarks.live_model import Hitch
 from benchmarks.live_rig import POLICIES, Rig, scheduler_of
-from benchmarks.live_scenarios import script_of_faults
+from benchmarks.live_scenarios import Theory, script_of_faults
 from benchmarks.live_simulation import Camera
 from vidinfer.arrival import Arrival, Received, Shed, TimeSource
 from vidinfer.clock import MonotonicClock
 from vidinfer.errors import SourceUnreachable
 from vidinfer.interrupt import Interrupt
 from vidinfer.scheduling import Settings
+from vidinfer.service import Service
 from vidinfer.testing import FakeModel, VirtualClock
 
 WIDTH, HEIGHT = 128, 96
@@ -278,3 +279,20 @@ def test_an_unknown_scenario_is_a_mistake(capsys: pytest.CaptureFixture[str]) ->
         options_of(["singel"])
     assert "scenario 'singel': choose single" in capsys.readouterr().err
     assert options_of([]).scenarios == ["single", "multi", "overload", "faults"]
+
+
+def test_the_size_of_the_pictures_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert options_of([]).size == (1280, 720)
+    assert options_of(["--size", "320x240"]).size == (320, 240)
+    for wrong in ("320", "320x", "x240", "321x240", "64x64", "-320x240"):
+        with pytest.raises(SystemExit):
+            options_of([f"--size={wrong}"])
+        assert wrong in capsys.readouterr().err
+
+
+def test_the_theory_counts_preparing_on_the_same_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.live_scenarios.available_cores", lambda: 2)
+    theory = Theory.of(Service(8.0, 10.0, None), prepare_ms=4.0, budget=100.0)
+    assert theory.model_alone == pytest.approx(0.8 / 0.008)
+    assert theory.with_preparing == pytest.approx(0.8 / 0.010)
+    assert theory.shares(64.0) == {"of_theory_model_alone": 0.64, "of_theory_with_preparing": 0.8}

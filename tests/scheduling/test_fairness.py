@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.live_simulation import MS, Camera, Model, Outcome, scheduler_of, simulate, spread, together
 from vidinfer.scheduling import Scheduler, ServiceTimes, Settings, Ticket
+from vidinfer.scheduling.patience import SHARE
 
 SLO = 100 * MS
 MODEL = Model(4 * MS, 8 * MS, noise=0.02)
@@ -47,16 +48,43 @@ def test_three_times_too_much(cameras: list[Camera]) -> None:
         assert rate == pytest.approx(fair, rel=0.1)
 
 
-def test_phases_do_not_decide_who_is_labelled() -> None:
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_phases_do_not_decide_who_is_labelled(seed: int) -> None:
     """A batch takes 45 to 63 ms of 100, some much more, and frames are 15 ms old when they come: fresh ones are
-    rare, and some streams got two thirds more than others."""
+    rare, and some streams got two thirds more than others, or three times as much."""
     model = Model(37 * MS, 8 * MS, noise=0.4, tail=0.02)
-    cameras = spread(6, 15, 1, jitter=2 * MS, lag=15 * MS)
+    cameras = spread(6, 15, seed, jitter=2 * MS, lag=15 * MS)
     chosen = Settings(max_batch_size=8, latency_slo=SLO, max_queue_size=8)
-    outcome = simulate(scheduler_of("ours", chosen, model), cameras, model, seconds=60.0, seed=1, skip=2.0)
+    outcome = simulate(scheduler_of("ours", chosen, model), cameras, model, seconds=60.0, seed=seed, skip=2.0)
     counts = [outcome.labelled.get(i, 0) for i in range(6)]
     for count in counts:
         assert count == pytest.approx(sum(counts) / 6, rel=0.1)
+
+
+HARD: dict[str, tuple[int, Model]] = {
+    "in step": (7, Model(1 / 15 - 5 * MS, 5 * MS)),
+    "few": (3, Model(55 * MS, 5 * MS, noise=0.1)),
+    "many": (7, Model(55 * MS, 5 * MS, noise=0.1)),
+    "pace": (7, Model(50 * MS, 5 * MS, noise=0.15, tail=0.02, pace=2.2, pace_lasts=0.5)),
+}
+"""Cameras at 15 frames/s; a batch takes most of the 100 ms, or all of it for a while."""
+
+
+@pytest.mark.parametrize("row", HARD)
+def test_a_model_that_is_in_step_with_a_camera_does_not_label_that_one_alone(row: str) -> None:
+    """Labels cost at most a sixth for it, and are in time where the model keeps its pace."""
+    count, model = HARD[row]
+    for seed in (1, 3, 8):
+        cameras = spread(count, 15, seed, jitter=2 * MS, lag=8 * MS)
+        chosen = Settings(max_batch_size=16, latency_slo=SLO, max_queue_size=8)
+        scheduler = scheduler_of("ours", chosen, model)
+        outcome = simulate(scheduler, cameras, model, seconds=60.0, seed=seed, skip=2.0)
+        counts = [outcome.labelled.get(i, 0) for i in range(count)]
+        for one in counts:
+            assert one == pytest.approx(sum(counts) / count, rel=0.1)
+        if model.pace == 1.0:
+            assert outcome.percentile(0.99) <= SLO / MS
+            assert sum(counts) >= 58.0 / ((1 + SHARE) * model(1) * (1 + model.noise))
 
 
 def test_weights_count_under_overload() -> None:

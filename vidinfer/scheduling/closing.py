@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import NamedTuple
 
-from vidinfer.scheduling.policies import MARGIN
+from vidinfer.scheduling.patience import Patience
+from vidinfer.scheduling.policies import MARGIN, TICK, Situation
 from vidinfer.scheduling.settings import Settings
 from vidinfer.scheduling.streams import Group, Stream
 from vidinfer.scheduling.ticket import Ticket
 from vidinfer.scheduling.turns import Turns
 
-__all__ = ["close", "places"]
+__all__ = ["Closing", "close", "places"]
 
 SURE = 0.99
 """As likely in time as is asked where there is a choice."""
@@ -39,25 +41,67 @@ def places(group: Group, settings: Settings) -> int:
     return most if within is None else max(1, within)
 
 
+class Closing(NamedTuple):
+    """What became of the frames that waited."""
+
+    tickets: list[Ticket]
+    """Of the batch; empty: nothing is sent now."""
+    dropped: list[Ticket]
+    wait_until: float | None = None
+    """The others wait for a stream that is owed a turn, but not longer."""
+
+
 def close(
-    group: Group, settings: Settings, turns: Turns, now: float, *, keep_one: bool
-) -> tuple[list[Ticket], list[Ticket]]:
+    group: Group, settings: Settings, turns: Turns, patience: Patience | None, now: float, *, keep_one: bool
+) -> Closing:
     """The frames of the batch, and those that are dropped because they would be late.
 
-    ``keep_one``: never leave nothing to send. O(streams · log places + places · log streams + frames dropped).
+    ``patience``: ``None`` where nobody is to be waited for. ``keep_one``: never leave nothing to send.
+    O(streams · log places + places · log streams + frames dropped).
     """
     size = min(group.frames, places(group, settings))
     lateness = _Lateness(group, settings, now, turns)
-    if not lateness.any(size):
-        return turns.take(group, size, settings.max_same_source_frames), []
-    first = lateness.saving_all(size)
-    if first:
-        return turns.take_oldest(group, first), []
-    size = lateness.size_that_loses_least(size)
-    dropped = lateness.drop(size, keep_one=keep_one)
-    if not group.frames:
-        return [], dropped
-    return turns.take(group, min(group.frames, size), settings.max_same_source_frames), dropped
+    dropped: list[Ticket] = []
+    if lateness.any(size):
+        first = lateness.saving_all(size)
+        if first:
+            return Closing(turns.take_oldest(group, first), [])
+        size = lateness.size_that_loses_least(size)
+        dropped = lateness.drop(size, keep_one=keep_one)
+        if not group.frames:
+            return Closing([], dropped)
+    if patience is not None and turns.overloaded and not keep_one:
+        waits = _for_one_that_is_owed(group, settings, turns, patience, now)
+        if waits is not None:
+            return waits._replace(dropped=dropped + waits.dropped)
+    return Closing(turns.take(group, min(group.frames, size), settings.max_same_source_frames), dropped)
+
+
+def _for_one_that_is_owed(
+    group: Group, settings: Settings, turns: Turns, patience: Patience, now: float
+) -> Closing | None:
+    """Wait for a stream that is behind, as far as the patience goes; ``None``: do not.
+
+    Frames that are there wait with it as long as they may. Those that may not, and might be late in its batch, are
+    passed over: dropped, where a large batch would be too long for them even now. If any would not, it is sent instead.
+    """
+    slo = settings.latency_slo
+    if slo is None or not settings.max_queue_delay or patience.left(now) <= 0:
+        return None
+    at = turns.awaited(group, now, now + patience.left(now))
+    if at == math.inf:
+        return None
+    limit = Situation(settings, group, settings.max_batch_size, False, False, group.oldest_received()).limit()
+    if now + TICK < limit.until and group.frames < settings.max_batch_size:
+        patience.begin(now)
+        return Closing([], [], min(max(at, now) + TICK, limit.until))
+    predict = group.service.predict
+    done = now + (predict(settings.max_batch_size, high=True) or 0.0)
+    after = at + (predict(group.frames + 1, high=True) or 0.0)
+    if any(stream.queue[-1].received + slo >= min(done, after) for stream in group.waiting.values()):
+        return None
+    patience.begin(now)
+    return Closing([], [s.pop() for s in list(group.waiting.values()) for _ in range(len(s.queue))])
 
 
 class _Lateness:
@@ -67,16 +111,14 @@ class _Lateness:
     as what comes after them is worth more; not more, though, than a frame can have that comes just now. The newest is
     to be dropped only where that makes a label of another: not while all get their turn, and then where the likely
     label now is worth less than the likelier one after waiting for the next frame to come (a choice between rewards
-    per time, as in renewal theory). Of a stream that is owed a turn the likely is enough: where frames are fresh for a
-    moment only, phases would decide who is labelled. Under overload, where frames come soon, a budget that can be kept
-    is kept.
+    per time, as in renewal theory). Under overload, where frames come soon, a budget that can be kept is kept.
     """
 
     def __init__(self, group: Group, settings: Settings, now: float, turns: Turns) -> None:
         self._group, self._now, self._slo = group, now, settings.latency_slo
         self._service = group.service
         self._turns = turns
-        self._limits_by_size: dict[int, tuple[float, ...]] = {}
+        self._limits_by_size: dict[int, tuple[float, float]] = {}
         self._allowed = settings.max_staleness if self._slo is None else self._slo
 
     def any(self, size: int) -> bool:
@@ -121,8 +163,7 @@ class _Lateness:
 
     def _late(self, stream: Stream, size: int) -> int:
         """Frames at the head of its queue that are not worth a place."""
-        older, newest, owed = self._limits(size)
-        newest = owed if self._turns.owed(stream) else newest
+        older, newest = self._limits(size)
         count, last = 0, len(stream.queue) - 1
         for ticket in stream.queue:
             if ticket.received >= (newest if count == last else older):
@@ -130,26 +171,28 @@ class _Lateness:
             count += 1
         return count
 
-    def _limits(self, size: int) -> tuple[float, ...]:
-        """Since when frames must have been received: all but the newest of each stream, the newest, and that of a
-        stream which is owed a turn."""
+    def _limits(self, size: int) -> tuple[float, float]:
+        """Since when frames must have been received: all but the newest of each stream, and the newest."""
         if size not in self._limits_by_size:
-            shares = self._asked(size)
-            seconds = [0.0 if self._slo is None else self._service.quantile(size, s) or 0.0 for s in shares]
-            self._limits_by_size[size] = tuple(self._now + one - self._allowed for one in seconds)
+            older, newest = (
+                0.0 if self._slo is None else self._service.quantile(size, share) or 0.0
+                for share in self._asked(size)
+            )
+            since = self._now - self._allowed
+            self._limits_by_size[size] = since + older, since + newest
         return self._limits_by_size[size]
 
-    def _asked(self, size: int) -> tuple[float, float, float]:
+    def _asked(self, size: int) -> tuple[float, float]:
         """How likely they must be in time, 0.5 to 0.99."""
         if self._slo is None or self._service.predict(size) is None:
-            return LIKELY, LIKELY, LIKELY
+            return LIKELY, LIKELY
         sure = min(self._best, SURE)
         if not self._turns.overloaded:
-            return sure, LIKELY, LIKELY
+            return sure, LIKELY
         batch, wait = self._seconds(size, high=False), self._wait
         if self._best >= SURE and wait <= SOON * batch:
-            return sure, sure, sure
-        return sure, max(LIKELY, sure * batch / (batch + wait)), LIKELY
+            return sure, sure
+        return sure, max(LIKELY, sure * batch / (batch + wait))
 
     @cached_property
     def _best(self) -> float:

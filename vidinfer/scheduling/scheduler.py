@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 
 from vidinfer.scheduling.closing import close, places
 from vidinfer.scheduling.overload import Outcomes
+from vidinfer.scheduling.patience import Patience
 from vidinfer.scheduling.policies import Policy, Situation, Verdict, policy_of
 from vidinfer.scheduling.service_times import ServiceTimes
 from vidinfer.scheduling.settings import Settings
@@ -59,6 +60,7 @@ class Scheduler:
         self._trim = False
         self._last_sent = -math.inf
         self._outcomes = Outcomes()
+        self._patience = Patience()
         self.free_since = -math.inf
         """When the executor last had nothing to do any more; from the beginning on: minus infinity."""
 
@@ -149,17 +151,16 @@ class Scheduler:
                 until = min(until, verdict.until)
                 continue
             self._turns.overloaded = self._outcomes.dropped(now) > OVERLOADED
-            tickets, late = close(
-                group,
-                self._settings,
-                self._turns,
-                now,
-                keep_one=self._better or now - self._last_sent >= PROBE,
-            )
-            self._count(late, now, dropped=1)
-            dropped += [(ticket, STALE) for ticket in late]
-            if tickets:
-                return Decision(self._send(group, tickets, verdict.reason, now), tuple(dropped))
+            keep_one = self._better or now - self._last_sent >= PROBE
+            patience = None if self._ended else self._patience
+            closed = close(group, self._settings, self._turns, patience, now, keep_one=keep_one)
+            self._count(closed.dropped, now, dropped=1)
+            dropped += [(ticket, STALE) for ticket in closed.dropped]
+            if closed.tickets:
+                return Decision(self._send(group, closed.tickets, verdict.reason, now), tuple(dropped))
+            if closed.wait_until is not None:
+                group.waited = True
+                until = min(until, closed.wait_until)
         if not dropped and until == math.inf:
             return NOTHING
         return Decision(None, tuple(dropped), None if until == math.inf else until)
@@ -182,6 +183,7 @@ class Scheduler:
         self.free_since = now
         if frames:
             group.service.observe(frames, seconds)
+            self._patience.earn(seconds)
 
     def end(self) -> None:
         """Nothing more arrives: what waits goes out without waiting for company. Idempotent."""
@@ -238,6 +240,7 @@ class Scheduler:
 
     def _send(self, group: Group, tickets: list[Ticket], reason: str, now: float) -> Dispatch:
         self._count(tickets, now, sent=1)
+        self._patience.sent(now)
         for other in self._groups.values():
             other.waited = False
         deadline = min(ticket.received for ticket in tickets) + (self._settings.latency_slo or math.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from heapq import heapify, heappop, heapreplace
 
 from vidinfer.scheduling.streams import Group, Stream
@@ -12,6 +13,8 @@ __all__ = ["Turns"]
 
 CREDIT = 8.0
 """Turns. With 2, streams whose frames are seldom fresh when the model is free had forgotten what they were owed."""
+AHEAD = 2.0
+"""Turns. A stream that is further ahead of another may be passed over for it under overload."""
 
 
 class Turns:
@@ -25,7 +28,8 @@ class Turns:
     One thing is added. Under overload frames get too old while they wait, so a stream may have none when its turn
     comes, and another, which always has fresh ones, would get the place. So a stream comes back up to ``CREDIT`` turns
     early then: shares stay within some percent of what is fair, where they would stray by 20
-    (benchmarks/live_simulation.py).
+    (benchmarks/live_simulation.py). Where a batch takes about as long as its budget allows, frames are fresh for a
+    moment only, and whoever is in step with the model would get all the places: ``awaited`` says whom to wait for.
 
     With equal weights no stream is passed over twice by another, so each is served within ceil(streams / places)
     batches; under overload within ``CREDIT`` + 1 times as many.
@@ -42,9 +46,25 @@ class Turns:
         credit = CREDIT / stream.weight if self.overloaded else 0.0
         stream.tag = max(stream.tag, self._virtual - credit)
 
-    def owed(self, stream: Stream) -> bool:
-        """Its next frame is due by more than a turn: others have been served in its place."""
-        return stream.tag <= self._virtual - 1 / stream.weight
+    def awaited(self, group: Group, now: float, until: float) -> float:
+        """When, up to ``until``, the first stream is expected that has no frames and is behind all that have some, by
+        more than ``AHEAD`` turns; ``inf``: none is. The group has frames. O(streams)."""
+        first = min(self._tag(stream) for stream in group.waiting.values())
+        return min(
+            (
+                at
+                for stream in group.streams.values()
+                if not stream.queue
+                and stream.arrivals.due <= until
+                and self._tag(stream) + AHEAD / stream.weight < first
+                and (at := stream.arrivals.expected(now)) <= until
+            ),
+            default=math.inf,
+        )
+
+    def _tag(self, stream: Stream) -> float:
+        """Its start tag under overload, were its next frame to come now."""
+        return max(stream.tag, self._virtual - CREDIT / stream.weight)
 
     @staticmethod
     def order(stream: Stream) -> tuple[float, int, float, int]:
