@@ -34,6 +34,16 @@ class SurveyedFile:
     """Of video, as claimed; 0: unknown."""
     frames: int = 0
     """As claimed; 0: unknown."""
+    codec: str = ""
+    """Empty: unknown."""
+    width: int = 0
+    height: int = 0
+    """Pixels; 0: unknown."""
+
+    @property
+    def kind(self) -> str:
+        """Files of the same kind cost the same for each frame; empty: unknown."""
+        return f"{self.codec} {self.width}x{self.height}" if self.codec and self.width else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,9 @@ def plan_source(file: SurveyedFile, names: OutputNames, recipe: str, formats: Se
             file.modified,
             interval,
             round(file.frames * share),
+            file.seconds * share,
+            file.kind,
+            file.width * file.height,
         )
         for interval in file.intervals
     )

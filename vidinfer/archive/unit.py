@@ -41,6 +41,10 @@ class Unit:
     """About how many, for progress; 0: unknown."""
     weight: float = 0.0
     """About how much work, in seconds of video."""
+    kind: str = ""
+    """Files of the same kind cost the same for each frame: codec and size; empty: unknown."""
+    pixels: int = 0
+    """Of a picture; 0: unknown."""
 
 
 def unit_id(fingerprint: str, interval: Interval, recipe: str) -> str:

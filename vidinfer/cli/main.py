@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(arguments: list[str]) -> Callable[[Sequence[str]], int]:
     """The command that ``arguments`` begin with, taken off them; ``run`` where they name none."""
     name = arguments[0] if arguments else ""
-    if name in ("probe", "models", "doctor", "tune", "bench", "run"):
+    if name in ("probe", "models", "doctor", "tune", "bench", "status", "run"):
         del arguments[0]
     if name == "probe":
         from vidinfer.cli.probe import probe
@@ -70,6 +70,10 @@ def _command(arguments: list[str]) -> Callable[[Sequence[str]], int]:
         from vidinfer.cli.bench import bench
 
         return bench
+    if name == "status":
+        from vidinfer.cli.status import status
+
+        return status
     from vidinfer.cli.run import run
 
     return run

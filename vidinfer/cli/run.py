@@ -31,6 +31,7 @@ commands:
   vidinfer SOURCE...     label media files (short for `vidinfer run SOURCE...`)
   vidinfer probe FILE    what is in a file: found, not only claimed
   vidinfer models        what can be run, by task
+  vidinfer status OUT    how a run over an archive stands, from another shell
   vidinfer doctor        what works on this machine, and what to do about the rest
   vidinfer tune          measure this machine and choose: backend, batch size, threads
   vidinfer bench         the figures of benchmarks/README.md, measured here
