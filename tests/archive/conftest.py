@@ -76,7 +76,8 @@ def label_archive(tmp_path: Path) -> Runner:
     def runner(*sources: Path | str, **options: Any) -> RunReport:
         observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
         stills = options.pop("stills", no_stills)
-        engine: EngineFactory = local_engine if options.pop("processes", False) else InProcess
+        usual = local_engine if options.pop("processes", False) else InProcess
+        engine: EngineFactory = options.pop("engine_factory", usual)
         settings = {
             "model": "tests.archive.models:brightness",
             "task": "classification",
