@@ -31,7 +31,7 @@ def commands(program: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("words", commands("vidinfer"), ids=" ".join)
 def test_each_command_is_accepted(words: list[str]) -> None:
-    if words[0] in ("models", "plan", "probe", "doctor", "tune", "bench", "export", "render"):
+    if words[0] in ("models", "plan", "probe", "doctor", "tune", "bench", "export", "render", "status"):
         out = subprocess.run(
             [sys.executable, "-m", "vidinfer", words[0], "--help"], capture_output=True, text=True
         )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from vidinfer.archive.agenda import Agenda, work_of
+from vidinfer.archive.agenda import Agenda
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.finish import Part, finish_source, finished_before
 from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
 from vidinfer.archive.local import local_engine
-from vidinfer.archive.pace import Pace
 from vidinfer.archive.planning import KnownFile, PlannedSource, identify, plan_source
 from vidinfer.archive.recipe import can_be_split, digest, recipe_of
 from vidinfer.archive.report import REPORT, Stills, Told, take_stills, write_html
@@ -114,7 +113,6 @@ class _Archive:
         """Units that are given up, for this run at least."""
         self._reports: list[SourceReport] = []
         self._told: list[Told] = []
-        self._pace = Pace()
         self._recipe = ""
         self._kept: list[Unit] = []
         """Units that were done before."""
@@ -122,6 +120,7 @@ class _Archive:
 
     def run(self) -> RunReport:
         """Plan, label, finish."""
+        self._view.begin()
         expanded = expand_sources(self._config.sources)
         if not expanded.files and len(expanded.errors) == 1:
             raise expanded.errors[0][1]
@@ -137,6 +136,8 @@ class _Archive:
             self._settled(SourceReport(planned.file.name, "interrupted", error="not finished"), planned)
         write_manifest(self._config.out / MANIFEST, [told.row for told in self._told])
         self._report()
+        interrupted = any(one.row.status == "interrupted" for one in self._told)
+        self._view.end("interrupted" if interrupted else "complete")
         return RunReport(tuple(self._reports), self._clock.now() - self._began)
 
     def _report(self) -> None:
@@ -146,7 +147,7 @@ class _Archive:
                 self._config,
                 self._told,
                 [held for held in self._bad.values() if self._quarantine.get(held.unit)],
-                self._pace,
+                self._view.pace,
                 self._clock.now() - self._began,
                 stills=self._stills,
                 hurry=lambda: self._stop.aborted,
@@ -216,8 +217,8 @@ class _Archive:
         self._settle_kept()
 
     def _settle_kept(self) -> None:
+        self._view.kept_units(self._kept)
         for unit in self._kept:
-            self._view.tally.kept(work_of(unit))
             self._complete += self._agenda.settle(unit.id)
         self._kept.clear()
 
@@ -273,6 +274,7 @@ class _Archive:
             self._journal.begin(unit.id)
             engine.submit(unit, self._state.unit(unit.id))
             self._flying[unit.id] = unit
+            self._view.begun(unit)
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Heard):
@@ -280,16 +282,19 @@ class _Archive:
             return
         unit = event.unit
         del self._flying[unit.id]
+        if not isinstance(event, Done):
+            self._view.ended_badly(event)
         if isinstance(event, Done):
             self._journal.done(unit.id)
-            self._pace.done(event.worker, event.receipt, _video_seconds(event.receipt))
-            self._settle(unit, event.receipt["frames"]["decoded"])
+            self._view.done(event)
+            self._complete += self._agenda.settle(unit.id)
         elif isinstance(event, Failed):
             self._failed(event)
         elif event.blame:
             self._tried_in_vain(unit, event.reason, event.log)
         else:
             self._journal.done(unit.id)
+            self._view.back(unit)
             self._agenda.put(unit)
 
     def _failed(self, event: Failed) -> None:
@@ -307,7 +312,7 @@ class _Archive:
             return
         self._journal.done(unit.id)  # it would be the same again, but for a person who mends it
         self._bad[unit.id] = Quarantined(unit.id, str(unit.path), event.text, 1)
-        self._settle(unit, 0)
+        self._drop(unit)
 
     def _plan_whole(self, unit: Unit) -> None:
         """A part cannot be had by itself: its file is labelled in one go."""
@@ -323,16 +328,17 @@ class _Archive:
         tries = self._journal.failed(unit.id, reason)
         if tries < TRIES:
             self._observer.warning(f"{unit.path}: {reason}; it is tried again ({tries} of {TRIES})")
+            self._view.back(unit)
             self._agenda.put(unit, last=True)
             return
         held = Quarantined(unit.id, str(unit.path), reason, tries, log)
         self._quarantine.hold(held)
         self._bad[unit.id] = held
         self._observer.warning(f"{unit.path}: {reason}; put in quarantine after {tries} tries")
-        self._settle(unit, 0)
+        self._drop(unit, given_up=True)
 
-    def _settle(self, unit: Unit, decoded: int) -> None:
-        self._view.ended(unit, decoded)
+    def _drop(self, unit: Unit, *, given_up: bool = False) -> None:
+        self._view.dropped(unit, given_up=given_up)
         self._complete += self._agenda.settle(unit.id)
 
     def _finish(self, planned: PlannedSource) -> None:
@@ -362,6 +368,7 @@ class _Archive:
     def _again(self, unit: Unit, error: DamagedUnit) -> None:
         self._observer.warning(f"{error}; it is made anew")
         self._state.unit(unit.id).unlink(missing_ok=True)
+        self._view.back(unit)
         self._agenda.reopen(unit)
 
     def _settled(
@@ -375,16 +382,6 @@ class _Archive:
         self._reports.append(report)
         self._view.source_settled(report)
         self._observer.source_finished(report)
-
-
-def _video_seconds(receipt: Mapping[str, Any]) -> float:
-    """Of a unit, as its file claims; 0 where it does not say."""
-    source = receipt["source"]
-    seconds = float(source["duration_claimed"] or 0)
-    if receipt["start"] is None and receipt["end"] is None:
-        return seconds
-    frames = source["frames_claimed"] or 0
-    return seconds * min(1.0, receipt["frames"]["decoded"] / frames) if frames else 0.0
 
 
 def _deadline(config: RunConfig, now: float) -> float | None:

@@ -103,6 +103,10 @@ class WorkerStatus:
     name: str
     source: str
     decoded: int
+    frames: int = 0
+    """As claimed; 0: unknown."""
+    frames_per_second: float = 0.0
+    """In this unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,8 @@ class ArchiveStatus:
     """0 to 1, of the work."""
     seconds_left: float | None
     """``None``: nobody knows yet."""
+    share_of_bound: float | None = None
+    """0 to 1: what units reached of what their slowest stage could do; ``None``: none ended yet."""
     quarantined: int = 0
     failed: int = 0
     workers: tuple[WorkerStatus, ...] = ()
@@ -138,7 +144,15 @@ class ArchiveStatus:
             "frames_per_second": round(self.frames_per_second, 2),
             "share_done": round(self.share_done, 4),
             "seconds_left": None if self.seconds_left is None else round(self.seconds_left),
+            "share_of_bound": None if self.share_of_bound is None else round(self.share_of_bound, 3),
             "workers": [
-                {"name": one.name, "source": one.source, "decoded": one.decoded} for one in self.workers
+                {
+                    "name": one.name,
+                    "source": one.source,
+                    "decoded": one.decoded,
+                    "frames": one.frames or None,
+                    "frames_per_second": round(one.frames_per_second, 2),
+                }
+                for one in self.workers
             ],
         }

@@ -91,7 +91,8 @@ def label_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
             monkeypatch.setattr("vidinfer.run_archive.survey", survey_here)
         observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
         stills = options.pop("stills", no_stills)
-        engine: EngineFactory = local_engine if options.pop("processes", False) else InProcess
+        usual = local_engine if options.pop("processes", False) else InProcess
+        engine: EngineFactory = options.pop("engine_factory", usual)
         settings = {
             "model": "tests.archive.models:brightness",
             "task": "classification",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain
 
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.archive.unit import Unit
 
-__all__ = ["Agenda", "work_of"]
-
-BYTES_A_FRAME = 20_000
-"""Of a file that does not say how many frames it has; about right for 1080p at 4 Mbit/s."""
+__all__ = ["Agenda"]
 
 
 class Agenda:
@@ -24,8 +23,6 @@ class Agenda:
         self.units = 0
         """All that were added, those of equal content counted once."""
         self.settled = 0
-        self.work = 0.0
-        """Of all that were added."""
 
     def add(self, planned: PlannedSource) -> list[Unit]:
         """A source. Returns those of its units that no source before it has: each must be put or settled."""
@@ -34,7 +31,6 @@ class Agenda:
         for unit_id in {unit.id for unit in planned.units}:
             self._sources.setdefault(unit_id, []).append(planned)
         self.units += len(new)
-        self.work += sum(map(work_of, new))
         return new
 
     def put(self, unit: Unit, *, last: bool = False) -> None:
@@ -53,6 +49,10 @@ class Agenda:
     def waiting(self) -> int:
         """Units that nobody has taken."""
         return len(self._todo) + len(self._last)
+
+    def queue(self) -> Iterator[Unit]:
+        """Those, in the order in which they will be taken."""
+        return chain(self._todo, self._last)
 
     def settle(self, unit_id: str) -> list[PlannedSource]:
         """It is committed or given up. Returns the sources whose last unit it was."""
@@ -87,8 +87,3 @@ class Agenda:
         """Those without outputs so far."""
         found = {id(planned): planned for sources in self._sources.values() for planned in sources}
         return list(found.values())
-
-
-def work_of(unit: Unit) -> float:
-    """In frames, for progress; a guess from the bytes where nobody says how many."""
-    return float(unit.frames or max(1, unit.state[0] // BYTES_A_FRAME))

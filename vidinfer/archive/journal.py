@@ -15,7 +15,7 @@ from typing import Any
 
 from vidinfer.sink.atomic import output_error
 
-__all__ = ["Journal", "Quarantine", "Quarantined"]
+__all__ = ["Journal", "Quarantine", "Quarantined", "read_quarantine"]
 
 
 class Journal:
@@ -118,14 +118,7 @@ class Quarantine:
             SinkError: not writable.
         """
         self._path = path
-        self._held: dict[str, Quarantined] = {}
-        for line in _lines(path):
-            if "released" in line:
-                self._held.pop(str(line["released"]), None)
-            elif "unit" in line:
-                fields = Quarantined.__dataclass_fields__
-                one = Quarantined(**{k: v for k, v in line.items() if k in fields})
-                self._held[one.unit] = one
+        self._held = read_quarantine(path)
         self._file = _append(path)
 
     def __iter__(self) -> Iterator[Quarantined]:
@@ -160,6 +153,19 @@ class Quarantine:
             _write_line(self._file, line, sync=True)
         except OSError as error:
             raise output_error(self._path, error) from error
+
+
+def read_quarantine(path: Path) -> dict[str, Quarantined]:
+    """What is held, by unit; nothing where there is no file."""
+    held: dict[str, Quarantined] = {}
+    fields = Quarantined.__dataclass_fields__
+    for line in _lines(path):
+        if "released" in line:
+            held.pop(str(line["released"]), None)
+        elif {"unit", "source", "reason", "tries"} <= line.keys():
+            one = Quarantined(**{k: v for k, v in line.items() if k in fields})
+            held[one.unit] = one
+    return held
 
 
 def _append(path: Path) -> int:

@@ -19,7 +19,7 @@ class WorkerPace:
     units: int = 0
     frames: int = 0
     video: float = 0.0
-    """Seconds of video, as claimed by files that were labelled whole."""
+    """Seconds of video, as claimed."""
     seconds: float = 0.0
     """From the start of a unit to its commit."""
 
@@ -32,13 +32,13 @@ class Pace:
     busy: Counter[str] = field(default_factory=Counter)
     """Seconds by stage."""
 
-    def done(self, worker: str, receipt: Mapping[str, Any], video: float) -> None:
-        """A unit was committed; ``video``: its seconds of video, as claimed."""
+    def done(self, worker: str, receipt: Mapping[str, Any]) -> None:
+        """A unit was committed."""
         one = self.workers.setdefault(worker, WorkerPace())
         timings = receipt["timings"]
         one.units += 1
         one.frames += receipt["frames"]["decoded"]
-        one.video += video
+        one.video += _video_seconds(receipt)
         one.seconds += timings["seconds"]
         self.busy.update(timings["stages"])
 
@@ -59,3 +59,13 @@ class Pace:
         if "share" not in light:
             return None
         return min(1.0, float(str(light["share"]))), str(light["limited_by"])
+
+
+def _video_seconds(receipt: Mapping[str, Any]) -> float:
+    """Of a unit, as its file claims; 0 where it does not say."""
+    source = receipt["source"]
+    seconds = float(source["duration_claimed"] or 0)
+    if receipt["start"] is None and receipt["end"] is None:
+        return seconds
+    frames = source["frames_claimed"] or 0
+    return seconds * min(1.0, receipt["frames"]["decoded"] / frames) if frames else 0.0

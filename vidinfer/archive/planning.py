@@ -42,6 +42,16 @@ class KnownFile:
     size: tuple[int, int] | None = None
     """Width and height in pixels, as stored."""
 
+    @property
+    def kind(self) -> str:
+        """Files of the same kind cost the same for each frame; empty: unknown."""
+        return f"{self.codec} {self.size[0]}x{self.size[1]}" if self.codec and self.size else ""
+
+    @property
+    def pixels(self) -> int:
+        """Of a picture; 0: unknown."""
+        return self.size[0] * self.size[1] if self.size else 0
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedSource:
@@ -104,6 +114,9 @@ def plan_source(file: KnownFile, names: OutputNames, recipe: str, formats: Seque
             file.state,
             part,
             part.frames or file.frames,
+            file.seconds / len(file.parts),
+            file.kind,
+            file.pixels,
         )
         for part in file.parts
     )

@@ -20,6 +20,7 @@ import fcntl
 import json
 import os
 import platform
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,10 @@ __all__ = ["FOLDER", "FORMAT", "StateFolder"]
 FOLDER = ".vidinfer"
 FORMAT = 1
 """Another version's folder is refused."""
+LOOKS = 5
+"""At a lock that somebody holds, with"""
+PAUSE = 0.02
+"""seconds between them."""
 
 
 class StateFolder:
@@ -125,7 +130,7 @@ class StateFolder:
 
     def _take(self, lock: int) -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock)
         except BlockingIOError:
             holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "another run"
             raise UsageError(
@@ -170,6 +175,22 @@ class StateFolder:
         if self._lock is not None:
             os.close(self._lock)  # with its last descriptor the lock goes
             self._lock = None
+
+
+def _lock(file: int) -> None:
+    """Take it, at once or hardly later: ``vidinfer status`` has it for a moment.
+
+    Raises:
+        BlockingIOError: another run has it.
+    """
+    for look in range(LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if look == LOOKS - 1:
+                raise
+        threading.Event().wait(PAUSE)
 
 
 def _json(path: Path) -> dict[str, Any]:

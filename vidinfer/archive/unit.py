@@ -33,6 +33,12 @@ class Unit:
     part: Part = WHOLE
     frames: int = 0
     """About how many, for progress; 0: unknown."""
+    weight: float = 0.0
+    """About how much work, in seconds of video."""
+    kind: str = ""
+    """Files of the same kind cost the same for each frame: codec and size; empty: unknown."""
+    pixels: int = 0
+    """Of a picture; 0: unknown."""
 
 
 def unit_id(fingerprint: str, part: Part, recipe: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
-from vidinfer.archive.agenda import Agenda, work_of
-from vidinfer.archive.engine import Heard
+from vidinfer.archive.agenda import Agenda
+from vidinfer.archive.engine import Done, Failed, Heard, Lost
+from vidinfer.archive.forecast import Forecast
+from vidinfer.archive.pace import Pace
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.tally import Tally
@@ -19,6 +23,8 @@ __all__ = ["View"]
 
 EVERY = 0.5
 """Seconds from one telling to the next."""
+FAILURES = 20
+"""Sources that failed, of which the last are told."""
 
 
 class View:
@@ -30,38 +36,74 @@ class View:
         self._state = state
         self._agenda: Agenda | None = None
         self._workers: dict[str, Heard] = {}
-        self._sources = self._sources_done = self._sources_failed = self._kept_units = 0
+        self._sources = self._sources_done = self._sources_failed = self._kept_units = self._given_up = 0
+        self._failures: deque[tuple[str, str]] = deque(maxlen=FAILURES)
         self._told = clock.now()
-        self.tally = Tally(0.0, self._told)
+        self._forecast = Forecast()
+        self._tally = Tally(self._told)
+        self.pace = Pace()
+
+    def begin(self) -> None:
+        """The run looks at its sources."""
+        self._state.tell({"state": "running", "phase": "looking at the sources and loading the model"})
 
     def planned(self, sources: int, agenda: Agenda) -> None:
         """The run begins to label."""
         self._sources, self._agenda = sources, agenda
-        self.tally.total += agenda.work
-        self.tally.began = self._clock.now()
+        for unit in agenda.queue():
+            self._forecast.add(unit)
+        self._tally.began = self._clock.now()
         self._observer.planned(sources, agenda.units + self._kept_units, agenda.waiting)
 
     def kept(self, planned: PlannedSource) -> None:
         """A source was complete before."""
         self._kept_units += len(planned.units)
-        work = sum(map(work_of, planned.units))
-        self.tally.total += work
-        self.tally.kept(work)
+        self.kept_units(planned.units)
+
+    def kept_units(self, units: Iterable[Unit]) -> None:
+        """Units that need no work any more."""
+        for unit in units:
+            self._forecast.add(unit, done=True)
+
+    def begun(self, unit: Unit) -> None:
+        """Somebody has it."""
+        self._forecast.begun(unit, self._clock.now())
 
     def heard(self, event: Heard) -> None:
         """A unit gets on."""
         self._workers[event.unit.id] = event
-        self.tally.heard(event.unit.id, event.decoded)
+        now = self._clock.now()
+        self._tally.heard(event.unit.id, event.decoded, now)
+        self._forecast.heard(event.unit, event.decoded, now)
 
-    def ended(self, unit: Unit, decoded: int) -> None:
-        """A unit is settled."""
-        self._workers.pop(unit.id, None)
-        self.tally.ended(unit.id, work_of(unit), decoded)
+    def done(self, event: Done) -> None:
+        """A unit is committed."""
+        decoded = int(event.receipt["frames"]["decoded"])
+        self.pace.done(event.worker, event.receipt)
+        self._forecast.ended(event.unit, event.worker, decoded, self._clock.now())
+        self._gone(event.unit, decoded)
+
+    def ended_badly(self, event: Failed | Lost) -> None:
+        """What becomes of its unit is told by one of those below."""
+        self._forecast.freed(event.worker, self._clock.now() if isinstance(event, Failed) else None)
+
+    def dropped(self, unit: Unit, *, given_up: bool = False) -> None:
+        """A unit failed, or is given up."""
+        self._given_up += given_up
+        self._forecast.dropped(unit)
+        self._gone(unit, 0)
+
+    def back(self, unit: Unit) -> None:
+        """A unit is to be done again."""
+        self._forecast.back(unit)
+        self._gone(unit, 0)
 
     def source_settled(self, report: SourceReport) -> None:
         """Its outputs are there, or never will be."""
         self._sources_done += 1
         self._sources_failed += report.status == "failed"
+        if report.status == "failed":
+            self._failures.append((report.source, report.error or ""))
 
     def tick(self, flying: Mapping[str, Unit]) -> None:
         """Tell how things stand, if it is time to."""
@@ -71,26 +113,45 @@ class View:
         self._told = now
         status = self._status(now, flying, self._agenda)
         self._observer.archive(status)
-        self._state.tell(status.as_dict())
+        self._tell(status, "running")
+
+    def end(self, state: Literal["complete", "interrupted"]) -> None:
+        """The run is over."""
+        self._tell(self._status(self._clock.now(), {}, self._agenda or Agenda()), state)
+
+    def _tell(self, status: ArchiveStatus, state: str) -> None:
+        told: dict[str, Any] = {"state": state, **status.as_dict(), "failures": list(self._failures)}
+        self._state.tell(told)
+
+    def _gone(self, unit: Unit, decoded: int) -> None:
+        self._workers.pop(unit.id, None)
+        self._tally.ended(unit.id, decoded)
 
     def _status(self, now: float, flying: Mapping[str, Unit], agenda: Agenda) -> ArchiveStatus:
-        works = {id_: (work_of(unit), unit.frames) for id_, unit in flying.items()}
-        rate, share, left = self.tally.tick(now, works)
         workers = sorted(
-            WorkerStatus(heard.worker, heard.unit.path.name, heard.decoded)
+            WorkerStatus(
+                heard.worker,
+                heard.unit.path.name,
+                heard.decoded,
+                heard.unit.frames,
+                self._tally.rate_of(id_, now),
+            )
             for id_, heard in self._workers.items()
             if id_ in flying
         )
+        light = self.pace.light()
         return ArchiveStatus(
             sources=self._sources,
             sources_done=self._sources_done,
             units=agenda.units + self._kept_units,
             units_done=agenda.settled + self._kept_units,
-            frames=self.tally.decoded(),
-            seconds=now - self.tally.began,
-            frames_per_second=rate,
-            share_done=share,
-            seconds_left=left,
+            frames=self._tally.decoded(),
+            seconds=now - self._tally.began,
+            frames_per_second=self._tally.rate(now),
+            share_done=self._forecast.share(),
+            seconds_left=self._forecast.left(now, agenda.queue()),
+            share_of_bound=None if light is None else light[0],
+            quarantined=self._given_up,
             failed=self._sources_failed,
             workers=tuple(workers),
         )

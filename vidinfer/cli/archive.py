@@ -9,7 +9,7 @@ from vidinfer.cli.say import say_raw
 from vidinfer.cli.text import printable
 from vidinfer.config import RunConfig
 from vidinfer.report import SourceReport
-from vidinfer.status import ArchiveStatus
+from vidinfer.status import ArchiveStatus, WorkerStatus
 
 __all__ = ["ArchiveLine", "ArchiveLines", "status_line", "time_left"]
 
@@ -57,7 +57,7 @@ class ArchiveLine(ArchiveLines):
 
     def archive(self, status: ArchiveStatus) -> None:
         """How things stand."""
-        self._show(f"vidinfer: {status_line(status)}")
+        self._show(f"vidinfer: {status_line(status, max(20, self._width() - 1) - len('vidinfer: '))}")
 
     def close(self) -> None:
         """Take the line away."""
@@ -77,21 +77,40 @@ class ArchiveLine(ArchiveLines):
         super()._say(text)
 
 
-def status_line(status: ArchiveStatus) -> str:
-    """Everything in one line."""
+def status_line(status: ArchiveStatus, width: int | None = None) -> str:
+    """Everything in one line.
+
+    Args:
+        width: characters that there are; what is of least weight goes first.
+    """
     parts = [
         f"{100 * status.share_done:.1f} %",
+        time_left(status.seconds_left),
         f"{status.sources_done}/{status.sources} sources",
         f"{status.units_done}/{status.units} units",
         f"{status.frames_per_second:.1f} frames/s",
-        time_left(status.seconds_left),
     ]
     if status.failed:
-        parts.append(f"{status.failed} failed")
+        parts.insert(2, f"{status.failed} failed")
     if status.quarantined:
-        parts.append(f"{status.quarantined} in quarantine")
-    working = " | ".join(f"{printable(one.source)} {one.decoded}" for one in status.workers)
-    return ", ".join(parts) + (f"; {working}" if working else "")
+        parts.insert(2, f"{status.quarantined} in quarantine")
+    if status.share_of_bound is not None:
+        parts.append(f"{100 * status.share_of_bound:.0f} % of the bound")
+    whole = ", ".join(parts)
+    working = "".join(f"; {_worker(one)}" for one in status.workers)
+    if width is None or len(whole) + len(working) <= width:
+        return whole + working
+    while len(parts) > 1 and len(", ".join(parts)) > width:
+        parts.pop()
+    line = ", ".join(parts)
+    for one in status.workers:
+        line += f"; {_worker(one)}"
+    return line if len(line) <= width else f"{line[: max(0, width - 1)]}…"
+
+
+def _worker(one: WorkerStatus) -> str:
+    of = f"/{one.frames}" if one.frames else ""
+    return f"{printable(one.source)} {one.decoded}{of}"
 
 
 def time_left(seconds: float | None) -> str:

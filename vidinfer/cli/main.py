@@ -16,7 +16,7 @@ from vidinfer.errors import VidinferError
 
 __all__ = ["main"]
 
-_COMMANDS = ("probe", "plan", "models", "doctor", "tune", "bench", "export", "render", "run")
+_COMMANDS = ("probe", "plan", "models", "doctor", "tune", "bench", "export", "render", "status", "run")
 """Each is a function in the module of its name."""
 
 

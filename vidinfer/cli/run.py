@@ -34,6 +34,7 @@ commands:
   vidinfer models        what can be run, by task
   vidinfer export        labels in the formats of other tools
   vidinfer render        the overlaid video from labels, later
+  vidinfer status OUT    how a run over an archive stands, from another shell
   vidinfer doctor        what works on this machine, and what to do about the rest
   vidinfer tune          measure this machine and choose: backend, batch size, threads
   vidinfer bench         the figures of benchmarks/README.md, measured here

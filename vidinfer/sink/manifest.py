@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vidinfer.sink.atomic import PartialFile, output_error
 
-__all__ = ["MANIFEST", "ManifestRow", "write_manifest"]
+__all__ = ["MANIFEST", "ManifestRow", "read_manifest", "write_manifest"]
 
 MANIFEST = "manifest.parquet"
 
@@ -81,3 +81,21 @@ def write_manifest(path: Path, rows: Sequence[ManifestRow]) -> None:
         raise output_error(path, error) from error
     finally:
         file.abort()  # changes nothing after a commit
+
+
+def read_manifest(path: Path) -> list[tuple[str, str, str | None]]:
+    """Source, status and error of each row; nothing where there is no such file, or it is not whole.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not path.exists():
+        return []
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=["source", "status", "error"])
+    except (pa.ArrowException, KeyError):
+        return []
+    return list(zip(*(table.column(name).to_pylist() for name in ("source", "status", "error")), strict=True))

@@ -53,6 +53,8 @@ def _gaps(losses: Losses | None) -> str:
 
 
 def _gap(losses: Losses, gap: Loss) -> str:
+    if gap.first_pts is None and gap.last_pts is None:
+        return gap.reason
     first, last = (
         "?" if pts is None else clock((pts - losses.first_pts) * losses.base)
         for pts in (gap.first_pts, gap.last_pts)

@@ -1,0 +1,220 @@
+"""How long the rest of an archive will take: what a frame of each kind costs is learned while units are labelled.
+
+A kind is a codec and a picture size. Its cost is measured on the units of it that ended or are under way, in seconds
+of one worker; a kind that nobody has seen yet is guessed from the others by its pixels. The units that wait are then
+handed out in their order to as many workers as there are, in thought, and the last one to end says when. What happened
+before a worker's first frame (loading, choosing) is no part of any cost.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vidinfer.archive.unit import Unit
+
+__all__ = ["Forecast"]
+
+BYTES_A_FRAME = 20_000
+"""Of a file that does not say how many frames it has; about right for 1080p at 4 Mbit/s."""
+MODEL_PIXELS = 5e5
+"""A frame costs as if it had so many pixels more: the model's part, until kinds of other sizes tell."""
+DOUBT = 30.0
+"""Frames that the guess for a kind counts as, against those that were measured."""
+ONE_BY_ONE = 2000
+"""Units that wait, up to which they are handed out in thought; more even out."""
+
+
+@dataclass(slots=True)
+class _Kind:
+    pixels: float
+    total: float = 0.0
+    """Frames of all units, as claimed or guessed;"""
+    settled: float = 0.0
+    """of those that are done, failed or given up;"""
+    waiting: float = 0.0
+    """and of those that nobody has begun."""
+    seconds: float = 0.0
+    """Of workers, measured, for"""
+    frames: float = 0.0
+    """so many of those."""
+    claimed: float = 0.0
+    """Frames of units that ended, and how many"""
+    decoded: float = 0.0
+    """were decoded: fewer where a part is left out."""
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A unit under way."""
+
+    unit: Unit
+    kind: _Kind
+    begun: float
+    first: tuple[float, int] | None = None
+    """When frames were first heard of, and how many."""
+    last: tuple[float, int] = (0.0, 0)
+
+
+@dataclass(slots=True)
+class Forecast:
+    """Thread rule: one thread. Memory: a few words for each kind and each unit under way."""
+
+    _kinds: dict[str, _Kind] = field(default_factory=dict)
+    _flights: dict[str, _Flight] = field(default_factory=dict)
+    _free: dict[str, float] = field(default_factory=dict)
+    """When each worker committed its last unit."""
+    _busy: deque[int] = field(default_factory=lambda: deque(maxlen=40))
+    """Workers that had something to do, of late."""
+
+    def add(self, unit: Unit, *, done: bool = False) -> None:
+        """A unit of the run; ``done``: it needs no work any more."""
+        kind, frames = self._kind(unit), frames_of(unit)
+        kind.total += frames
+        if done:
+            kind.settled += frames
+        else:
+            kind.waiting += frames
+
+    def begun(self, unit: Unit, now: float) -> None:
+        """A worker has it."""
+        kind = self._kind(unit)
+        kind.waiting -= frames_of(unit)
+        self._flights[unit.id] = _Flight(unit, kind, now)
+
+    def heard(self, unit: Unit, decoded: int, now: float) -> None:
+        """So many of its frames are decoded."""
+        flight = self._flights.get(unit.id)
+        if flight is not None and decoded > flight.last[1]:
+            flight.last = (now, decoded)
+            flight.first = flight.first or flight.last
+
+    def ended(self, unit: Unit, worker: str, decoded: int, now: float) -> None:
+        """It is committed."""
+        flight = self._flights.pop(unit.id)
+        kind, frames = flight.kind, frames_of(unit)
+        kind.settled += frames
+        kind.claimed += frames
+        kind.decoded += decoded
+        since = self._free.get(worker)
+        if since is not None:  # from one commit to the next: what lies between units is part of the cost
+            kind.seconds += now - since
+            kind.frames += frames
+        elif flight.first is not None and decoded > flight.first[1]:  # a worker's first: without its start-up
+            kind.seconds += (now - flight.first[0]) * decoded / (decoded - flight.first[1])
+            kind.frames += frames
+        self._free[worker] = now
+
+    def freed(self, worker: str, now: float | None) -> None:
+        """A worker ended a unit badly; ``None``: itself, too, and another begins in its place."""
+        if now is None:
+            self._free.pop(worker, None)
+        else:
+            self._free[worker] = now
+
+    def dropped(self, unit: Unit) -> None:
+        """It failed, or is given up."""
+        flight = self._flights.pop(unit.id)
+        flight.kind.settled += frames_of(unit)
+
+    def back(self, unit: Unit) -> None:
+        """It is to be done again, by somebody."""
+        flight = self._flights.pop(unit.id, None)
+        kind, frames = self._kind(unit), frames_of(unit)
+        if flight is None:
+            kind.settled -= frames
+        kind.waiting += frames
+
+    def share(self) -> float:
+        """Of the whole work, 0 to 1, what is done."""
+        costs = self._costs()
+        total = sum(kind.total * costs[name] for name, kind in self._kinds.items())
+        if total <= 0:
+            return 1.0
+        done = sum(kind.settled * costs[name] for name, kind in self._kinds.items())
+        done += sum(self._done(flight) * costs[key_of(flight.unit)] for flight in self._flights.values())
+        return min(1.0, max(0.0, done / total))
+
+    def left(self, now: float, waiting: Iterable[Unit]) -> float | None:
+        """Seconds until the last unit is done; ``None``: nothing was measured yet.
+
+        Args:
+            now: on the clock of the other calls.
+            waiting: units that nobody has begun, in their order; not looked at where they are too many to matter.
+        """
+        self._busy.append(len(self._flights))
+        queued = sum(kind.waiting for kind in self._kinds.values())
+        if queued <= 0 and not self._flights:
+            return 0.0
+        if not any(kind.frames for kind in self._kinds.values()) and not any(
+            map(_seen, self._flights.values())
+        ):
+            return None
+        costs = self._costs()
+        ends = [self._rest(flight, costs[key_of(flight.unit)], now) for flight in self._flights.values()]
+        ends += [0.0] * (max(1, *self._busy) - len(ends))
+        heapq.heapify(ends)
+        units = []
+        for unit in waiting:
+            units.append(unit)
+            if len(units) > ONE_BY_ONE:
+                total = sum(kind.waiting * costs[name] for name, kind in self._kinds.items())
+                return max(max(ends), (sum(ends) + total) / len(ends))
+        for unit in units:
+            heapq.heapreplace(ends, ends[0] + frames_of(unit) * costs[key_of(unit)])
+        return max(ends)
+
+    def _kind(self, unit: Unit) -> _Kind:
+        found = self._kinds.get(key_of(unit))
+        if found is None:
+            found = self._kinds[key_of(unit)] = _Kind(MODEL_PIXELS + (unit.pixels or 1e6))
+        return found
+
+    def _costs(self) -> dict[str, float]:
+        """Seconds of one worker for a frame of each kind."""
+        measured = {name: [kind.seconds, kind.frames] for name, kind in self._kinds.items()}
+        for flight in self._flights.values():
+            if flight.first is not None and _seen(flight):
+                frames = flight.last[1] - flight.first[1]
+                one = measured[key_of(flight.unit)]
+                one[0] += flight.last[0] - flight.first[0]
+                one[1] += frames / _decoded_of_claimed(flight.kind)
+        weight = sum(of * self._kinds[name].pixels for name, (_, of) in measured.items())
+        scale = sum(seconds for seconds, _ in measured.values()) / weight if weight else 1e-6
+        return {
+            name: (DOUBT * scale * self._kinds[name].pixels + seconds) / (DOUBT + of)
+            for name, (seconds, of) in measured.items()
+        }
+
+    def _done(self, flight: _Flight) -> float:
+        """Frames of a unit under way that are done, of those claimed."""
+        return min(frames_of(flight.unit), flight.last[1] / _decoded_of_claimed(flight.kind))
+
+    def _rest(self, flight: _Flight, cost: float, now: float) -> float:
+        frames = frames_of(flight.unit)
+        if flight.first is None:
+            return max(0.0, frames * cost - (now - flight.begun))
+        return max(0.0, (frames - self._done(flight)) * cost - (now - flight.last[0]))
+
+
+def _seen(flight: _Flight) -> bool:
+    return flight.first is not None and flight.last[1] > flight.first[1]
+
+
+def _decoded_of_claimed(kind: _Kind) -> float:
+    """Of a frame that is claimed so many are decoded."""
+    if not kind.claimed or not kind.decoded:
+        return 1.0
+    return kind.decoded / kind.claimed
+
+
+def key_of(unit: Unit) -> str:
+    """The kind of a unit; by the file's ending where nothing is known."""
+    return unit.kind or unit.path.suffix.lower()
+
+
+def frames_of(unit: Unit) -> float:
+    """As claimed; a guess from the bytes where nobody says how many."""
+    return float(unit.frames or max(1, unit.state[0] // BYTES_A_FRAME))
