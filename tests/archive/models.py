@@ -37,6 +37,18 @@ class Deadly(Brightness):
         return super().forward(pictures)
 
 
+class Patient(Brightness):
+    """A moment for each batch, so that a run can be caught in the middle."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        threading.Event().wait(0.2)
+        return super().forward(pictures)
+
+
+def patient() -> nn.Module:
+    return Patient()
+
+
 def brightness() -> nn.Module:
     return Brightness()
 

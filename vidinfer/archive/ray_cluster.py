@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
@@ -26,6 +27,8 @@ __all__ = ["RayCluster"]
 
 STORE = 128 << 20
 """Bytes of Ray's object store; nothing of ours is in it but receipts, and the default is a third of the memory."""
+REACH = 10.0
+"""Seconds that a cluster may take to answer at all."""
 
 
 class RayCluster:
@@ -68,10 +71,10 @@ class RayCluster:
         ray, stack = _imported(), self._stack
         log = stack.enter_context((self._logs / "ray.log").open("a", buffering=1))
         stack.enter_context(redirect_stdout(log))  # where Ray tells the news of the cluster
-        options = self._options()
-        stack.callback(ray.shutdown)
         before = signal.getsignal(signal.SIGTERM)
         try:
+            options = self._options()
+            stack.callback(ray.shutdown)
             ray.init(log_to_driver=False, logging_level="ERROR", **options)
         except Exception as error:  # of many kinds
             raise UsageError(self._no_cluster(error)) from error
@@ -82,6 +85,7 @@ class RayCluster:
 
     def _options(self) -> dict[str, Any]:
         if self._address is not None:
+            _check_reachable(self._address)
             return {"address": self._address}
         # Paths of Ray's sockets, which lie in there, may have 107 bytes at most: not in a deep TMPDIR.
         folder = tempfile.mkdtemp(prefix="vidinfer-ray-", dir="/tmp")
@@ -115,6 +119,17 @@ def _imported() -> Any:
             "or give --engine local"
         ) from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
 
 
 def _room(node: dict[str, Any]) -> NodeRoom:

@@ -101,6 +101,7 @@ class RayEngine:
         self._briefing = Briefing(
             config, fallback, share.cpus, Path.cwd(), inputs, self._logs, self._logs, secrets.token_hex(8)
         )
+        ray.method(concurrency_group="watch")(UnitActor.beat)  # its own thread in the actor
         self._actors = ray.remote(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
@@ -212,7 +213,7 @@ class RayEngine:
         return self._understood(worker, said)
 
     def _beat(self, worker: _Worker, decoded: int, memory: int) -> list[Event]:
-        worker.beat = worker.actor.beat.options(concurrency_group="watch").remote()
+        worker.beat = worker.actor.beat.remote()
         if worker.unit is None:
             return []
         if decoded != worker.decoded:
@@ -236,7 +237,7 @@ class RayEngine:
             return []
         if said[0] == "ready":
             worker.ready, worker.starts = True, 0
-            worker.beat = worker.actor.beat.options(concurrency_group="watch").remote()
+            worker.beat = worker.actor.beat.remote()
             self._facts = said[1]
             return []
         if said[0] == "failed" and not worker.ready:
