@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,10 @@ def until(process: subprocess.Popen[str], met: Callable[[], bool]) -> None:
 
 def committed(out: Path) -> int:
     return len(list((out / ".vidinfer/units").rglob("*.parquet")))
+
+
+def has_committed(out: Path, units: int) -> bool:
+    return committed(out) >= units
 
 
 def actors(out: Path) -> list[int]:
@@ -223,8 +228,8 @@ def test_a_driver_that_is_killed_loses_nothing(
     out, rng = tmp_path / "out", random.Random(3)
     for _ in range(3):
         process = start(archive, out, *more)
-        already = committed(out)
-        until(process, lambda: committed(out) >= min(7, already + rng.randint(0, 2)))
+        wanted = min(7, committed(out) + rng.randint(0, 2))
+        until(process, partial(has_committed, out, wanted))
         process.kill()
         process.communicate()
     ended(start(archive, out, *more))
