@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import platform
 import threading
@@ -17,6 +18,7 @@ from vidinfer.archive.worker import BEAT, answered
 from vidinfer.config import RunConfig
 from vidinfer.memory import resident_bytes
 from vidinfer.plan import thread_plan
+from vidinfer.storage import Location
 
 if TYPE_CHECKING:
     from vidinfer.archive.labeller import UnitLabeller
@@ -79,7 +81,7 @@ class UnitActor:
         self._labeller = labeller = UnitLabeller(told.config, thread_plan(told.cpus), told.fallback)
         return answered(lambda: ("ready", labeller.load()))
 
-    def choose(self, path: Path) -> tuple[Any, ...]:
+    def choose(self, path: Location) -> tuple[Any, ...]:
         """``("chosen", backend, precision)`` or ``("failed", …)``."""
         labeller = self._loaded()
         return answered(lambda: ("chosen", *labeller.choose(path)))
@@ -108,6 +110,7 @@ class UnitActor:
         os.dup2(file, 1)
         os.dup2(file, 2)
         os.close(file)
+        faulthandler.enable(2)  # a crash leaves a trace
 
 
 def versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:

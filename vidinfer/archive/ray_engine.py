@@ -27,6 +27,7 @@ from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import ModelUnavailable, UsageError
 from vidinfer.sink.atomic import output_error
+from vidinfer.storage import Location
 
 __all__ = ["RayEngine"]
 
@@ -36,7 +37,8 @@ GONE = 3
 """Times that a machine may go away with a unit before the unit is the suspect."""
 STARTS = 3
 """Processes in one place that may end before the model is loaded."""
-_SIGNAL = re.compile(r"\*\*\* (SIG[A-Z]+) received")
+_TRACES = re.compile(r"\*\*\* (SIG[A-Z]+) received|Fatal Python error: (.+)")
+"""Of Ray, and of Python's faulthandler."""
 
 
 @dataclass(slots=True)
@@ -151,7 +153,7 @@ class RayEngine:
             self.wait(1.0)
         return self._facts
 
-    def choose(self, paths: Iterable[Path]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
         """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
 
         Raises:
@@ -338,5 +340,5 @@ def _is_free(worker: _Worker) -> bool:
 
 def _end_told_by(log: str) -> str:
     """Ray does not tell how a process ended, but its last words may."""
-    found = _SIGNAL.findall(log)
+    found = ["".join(pair) for pair in _TRACES.findall(log)]
     return f"crashed: {found[-1]}" if found else "its process ended: crashed without a word, or was killed"

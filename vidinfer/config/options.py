@@ -221,8 +221,8 @@ _TABLE = (
     Option("overwrite", "output", "replace outputs that exist", values.flag),
     Option("resume", "output", "skip sources whose outputs are complete", values.flag),
     Option(
-        "engine", "archive", "local: worker processes, restartable at any instant; ray: the same on a Ray cluster; none: this "
-        "process, one by one; auto: local for folders, globs and lists of which label files are written",
+        "engine", "archive", "local: worker processes, restartable at any instant; ray: the same on a Ray cluster; "
+        "none: this process, one by one; auto: local for folders, globs and lists of which label files are written",
         values.choice("auto", "none", "local", "ray"), "E", "auto",
     ),
     Option(

@@ -87,7 +87,8 @@ class RunConfig:
     overwrite: bool = False
     resume: bool = False
     engine: str = "auto"
-    """Of archives: ``local``, ``ray``, or ``none``: one file after the other, in this process; ``auto``: see ``archive``."""
+    """Of archives: ``local``, ``ray``, or ``none``: one file after the other, in this process; ``auto``: see
+    ``archive``."""
     address: str | None = None
     """Of a Ray cluster; ``None``: one of this machine, for this run."""
     workers: int | None = None
