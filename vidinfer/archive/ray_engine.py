@@ -41,7 +41,7 @@ _TRACES = re.compile(r"\*\*\* (SIG[A-Z]+) received|Fatal Python error: (.+)")
 """Of Ray, and of Python's faulthandler."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Worker:
     number: int
     actor: Any
@@ -97,7 +97,7 @@ class RayEngine:
         self._workers: list[_Worker] = []
         self._gone: Counter[str] = Counter()
         """Machines that went away, by the unit that they were at."""
-        self._last_sign = clock.now()
+        self._last_sign = self._listened = clock.now()
         given = islice((Path(source) for source in config.sources), INPUTS)
         inputs = tuple(path for path in given if path.exists())
         self._briefing = Briefing(
@@ -118,7 +118,7 @@ class RayEngine:
             probe.write_text(self._briefing.token)
         except OSError as error:
             raise output_error(probe, error) from error
-        self._last_sign = self._clock.now()
+        self._last_sign = self._listened = self._clock.now()
         for number in range(self._share.workers):
             self._workers.append(self._start(number))
         return self
@@ -188,6 +188,7 @@ class RayEngine:
         Raises:
             ModelUnavailable, UsageError: as ``model_facts``.
         """
+        self._forgive_absence()
         jobs = {worker.job: worker for worker in self._workers if worker.job is not None}
         beats = {worker.beat: worker for worker in self._workers if worker.beat is not None}
         asked = {**jobs, **beats}  # answers before beats
@@ -200,7 +201,15 @@ class RayEngine:
                 events += self._hear(worker, ref)
         for worker in list(self._workers):
             events += self._check(worker)
+        self._listened = self._clock.now()
         return events
+
+    def _forgive_absence(self) -> None:
+        """While nobody listened (outputs were made, say), nobody asked how the actors get on."""
+        absent = self._clock.now() - self._listened
+        self._last_sign += absent
+        for worker in self._workers:
+            worker.heard += absent
 
     def _hear(self, worker: _Worker, ref: Any) -> list[Event]:
         """One answer, or the end of the actor."""
