@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,7 +23,12 @@ from vidinfer.run_archive import TRIES
 
 pytestmark = pytest.mark.ray
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",  # Ray listens on all interfaces
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "PYTHONUNBUFFERED": "1",
+}
 OPTIONS = ("--task", "classification", "--backend", "eager", "--precision", "fp32", "--engine", "ray")
 LABELS = "jsonl,csv,parquet"
 PATIENCE = 240.0
@@ -124,10 +130,12 @@ class Cluster:
         )
         self.nodes.append(node)
         assert node.stdout is not None
-        for line in node.stdout:  # --block says so when everything is up
-            if "--block" in line:
+        said = ""
+        for line in node.stdout:
+            said += line
+            if "Ray runtime started" in line:
                 return
-        raise AssertionError("a node did not start")
+        raise AssertionError(f"a node did not start: {said}")
 
     def add(self) -> None:
         self._add("--address", self.address)
