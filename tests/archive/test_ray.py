@@ -119,7 +119,7 @@ class Cluster:
             "--disable-usage-stats",
             "--block",
         )
-        words = [ray, "start", *how, "--include-dashboard=false", "--node-ip-address", "127.0.0.1", *options]
+        words = [ray, "start", *how, "--node-ip-address", "127.0.0.1", *options]
         node = subprocess.Popen(
             list(map(str, words)),
             stdout=subprocess.PIPE,
