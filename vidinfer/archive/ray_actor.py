@@ -44,6 +44,8 @@ class Briefing:
     log: Path
     token: str
     """In the file ``probe`` among the logs, if this is the same folder."""
+    cores: tuple[int, ...] = ()
+    """Its own; empty: nobody knows which are free."""
 
 
 class UnitActor:
@@ -78,6 +80,8 @@ class UnitActor:
         from vidinfer.archive.labeller import UnitLabeller  # loads torch, which the driver need not
 
         told = self._briefing
+        if told.cores and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, told.cores)  # of this thread, and of those that it starts
         self._labeller = labeller = UnitLabeller(told.config, thread_plan(told.cpus), told.fallback)
         return answered(lambda: ("ready", labeller.load()))
 

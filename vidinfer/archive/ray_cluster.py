@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vidinfer.archive.local import Limits
+from vidinfer.archive.local import Limits, shares
 from vidinfer.archive.ray_engine import RayEngine
 from vidinfer.archive.ray_share import NodeRoom, share
 from vidinfer.clock import Clock
@@ -63,7 +63,9 @@ class RayCluster:
         gpu = config.device == "cuda" or (config.device == "auto" and any(node.gpus for node in nodes))
         memory = None if config.worker_memory is None else int(config.worker_memory * 2**20)
         limits = Limits(stall=config.stall, memory=memory)
-        return RayEngine(ray, config, fallback, share(nodes, config.workers, gpu=gpu), logs, clock, limits)
+        room = share(nodes, config.workers, gpu=gpu)
+        cores = shares(_cores(), room.workers) if self._address is None else []
+        return RayEngine(ray, config, fallback, room, logs, clock, limits, cores)
 
     def _connected(self) -> Any:
         if self._ray is not None:
@@ -92,7 +94,7 @@ class RayCluster:
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         return {
             "address": "local",  # whatever RAY_ADDRESS says
-            "num_cpus": _cores(),
+            "num_cpus": len(_cores()),
             "include_dashboard": False,
             "object_store_memory": STORE,
             "_temp_dir": folder,
@@ -137,5 +139,7 @@ def _room(node: dict[str, Any]) -> NodeRoom:
     return NodeRoom(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _cores() -> list[int]:
+    return (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+    )

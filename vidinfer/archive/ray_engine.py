@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -76,6 +76,7 @@ class RayEngine:
         logs: Path,
         clock: Clock,
         limits: Limits,
+        cores: Sequence[Sequence[int]] = (),
     ) -> None:
         """Nothing is started yet.
 
@@ -87,7 +88,9 @@ class RayEngine:
             logs: folder for what the actors say; every node must see it.
             clock: of the limits.
             limits: when an actor is ended.
+            cores: of each actor, where they are all on this machine and it is theirs alone.
         """
+        self._cores = cores
         self._ray = ray
         self._share = share
         self._logs = logs.absolute()
@@ -335,7 +338,8 @@ class RayEngine:
     def _start(self, number: int) -> _Worker:
         log = self._logs / f"worker-{number}.log"
         log.unlink(missing_ok=True)
-        actor = self._actors.remote(replace(self._briefing, log=log))
+        cores = tuple(self._cores[number]) if self._cores else ()
+        actor = self._actors.remote(replace(self._briefing, log=log, cores=cores))
         return _Worker(number, actor, log, self._clock.now(), actor.settle_in.remote())
 
     def _kill(self, worker: _Worker) -> None:
