@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PYTHON
 
-.PHONY: help demo install test check unit test-slow test-models bench clean
+.PHONY: help demo install test check unit test-slow test-models test-ray bench clean
 
 help:
 	@echo "make demo       label the sample clip with the bundled model, and write the overlaid video"
 	@echo "make test       install what the tests need, check the code, run the default tests"
 	@echo "make test-slow  the tests that take long or much memory"
 	@echo "make test-models  every builder of torchvision against torchvision itself"
+	@echo "make test-ray   archives on Ray: installs it, starts clusters on this machine, kills parts of them"
 	@echo "make check      formatting, lint and types only"
 	@echo "make bench      the benchmarks of benchmarks/README.md"
 	@echo "make clean      remove the environment and everything made"
@@ -51,17 +52,24 @@ WAITING = tests/live tests/sink_live tests/preview
 COMPUTING = tests/scheduling tests/annotate tests/sink
 
 unit: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m "not slow and not models" $(patsubst %,--ignore=%,$(WAITING) $(COMPUTING))
-	$(BIN)/python -m pytest -q -m "not slow and not models" -n logical --dist worksteal $(COMPUTING)
-	$(BIN)/python -m pytest -q -m "not slow and not models" -n 4 --dist worksteal $(WAITING)
+	$(BIN)/python -m pytest -q -m "not slow and not models and not ray" $(patsubst %,--ignore=%,$(WAITING) $(COMPUTING))
+	$(BIN)/python -m pytest -q -m "not slow and not models and not ray" -n logical --dist worksteal $(COMPUTING)
+	$(BIN)/python -m pytest -q -m "not slow and not models and not ray" -n 4 --dist worksteal $(WAITING)
 
 test: check unit
 
 test-slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow and not ray"
 
 test-models: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -m models -o faulthandler_timeout=900
+
+$(VENV)/.installed-ray: $(VENV)/.installed-test
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[ray]'
+	@touch $@
+
+test-ray: $(VENV)/.installed-ray
+	$(BIN)/python -m pytest -q -m ray
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks

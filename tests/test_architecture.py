@@ -50,8 +50,9 @@ HOMES = {
     "yaml": {"config"},
     "aiohttp": {"preview"},
     "prometheus_client": {"preview"},
+    "ray": {"archive"},
     "argparse": {"cli"},
-    "signal": {"cli"},
+    "signal": {"cli", "archive"},  # archive: Ray takes SIGTERM for itself, which is undone
     "time": {"clock"},
     "datetime": {"clock"},
 }

@@ -41,11 +41,12 @@ class ThreadPlan:
     encoder: int
 
 
-def thread_plan() -> ThreadPlan:
-    """Share the cores that this process may use. The model is nearly always the limit, so it may use all of them;
-    the decoder gets half and yields to it by waiting on the ring. x264's threads wait for rows of each other's
-    pictures, so it gets two more than there are cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def thread_plan(cores: int | None = None) -> ThreadPlan:
+    """Share out ``cores``, by default all that this process may use. The model is nearly always the limit, so it may
+    use all of them; the decoder gets half and yields to it by waiting on the ring. x264's threads wait for rows of
+    each other's pictures, so it gets two more than there are cores."""
+    if cores is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     half = max(1, cores // 2)
     return ThreadPlan(cores=cores, decoder=min(half, 8), model=cores, encoder=min(cores + 2, 8))
 

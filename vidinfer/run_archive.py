@@ -11,10 +11,10 @@ from typing import Any
 
 from vidinfer.archive.agenda import Agenda
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
+from vidinfer.archive.engines import engine_factory
 from vidinfer.archive.finish import Part, finish_source, finished_before
 from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
-from vidinfer.archive.local import local_engine
 from vidinfer.archive.planning import KnownFile, PlannedSource, identify, plan_source
 from vidinfer.archive.recipe import can_be_split, digest, recipe_of
 from vidinfer.archive.report import REPORT, Stills, Told, take_stills, write_html
@@ -48,7 +48,7 @@ def run_archive(
     *,
     observer: ArchiveObserver,
     stop: StopSignal,
-    engine: EngineFactory = local_engine,
+    engine: EngineFactory | None = None,
     stills: Stills = take_stills,
 ) -> RunReport:
     """Label every source of the configuration, as far as it was not done before.
@@ -57,7 +57,7 @@ def run_archive(
         config: what to do.
         observer: is told how it gets on.
         stop: a request ends it once the units under way are done, an abort at once.
-        engine: who labels.
+        engine: who labels; ``None``: as configured.
         stills: who takes the pictures of the report.
 
     Raises:
@@ -75,7 +75,8 @@ def run_archive(
         )
         stack.callback(journal.close)
         stack.callback(quarantine.close)
-        make = partial(engine, logs=state.logs, clock=clock)
+        factory = engine or stack.enter_context(engine_factory(config, state.logs))
+        make = partial(factory, logs=state.logs, clock=clock)
         return _Archive(config, observer, stop, clock, state, journal, quarantine, make, stills).run()
 
 

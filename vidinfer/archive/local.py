@@ -25,7 +25,7 @@ from vidinfer.errors import ModelUnavailable, UsageError, VidinferError
 from vidinfer.memory import resident_bytes
 from vidinfer.storage import Location
 
-__all__ = ["Limits", "LocalEngine", "local_engine", "shares"]
+__all__ = ["Limits", "LocalEngine", "as_raised", "local_engine", "log_tail", "shares"]
 
 LOG_TAIL = 2000
 """Bytes of what a lost process said that are kept."""
@@ -145,7 +145,7 @@ class LocalEngine:
             if answer is not None and answer[0] == "chosen":
                 return answer[1], answer[2]
             if answer is not None and answer[1] in ("unavailable", "usage"):
-                raise _as_raised(answer[1], answer[2], answer[3])
+                raise as_raised(answer[1], answer[2], answer[3])
         return None
 
     def _asked(self, worker: _Worker, question: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -203,7 +203,7 @@ class LocalEngine:
             self._facts = said[1]
             return None
         if said[0] == "failed" and not worker.ready:
-            raise _as_raised(said[1], said[2], said[3])
+            raise as_raised(said[1], said[2], said[3])
         unit, worker.unit = worker.unit, None
         assert unit is not None, f"an answer to nothing: {said[0]}"
         if said[0] == "done":
@@ -232,7 +232,7 @@ class LocalEngine:
             worker.process.kill()
         worker.process.join(JOIN)
         reason = reason or _end_of(worker.process.exitcode)
-        log = _tail(worker.log)
+        log = log_tail(worker.log)
         unit = worker.unit
         self._close(worker)
         if not worker.ready:  # it would fail again
@@ -292,7 +292,8 @@ def shares(cores: Sequence[int], workers: int) -> list[tuple[int, ...]]:
     return [tuple(cores[start : start + size]) for start, size in zip(starts, sizes, strict=True)]
 
 
-def _as_raised(kind: str, text: str, status: int) -> VidinferError:
+def as_raised(kind: str, text: str, status: int) -> VidinferError:
+    """What a process told of its model, as the error that it was."""
     return UsageError(text) if kind == "usage" or status == UsageError.exit_status else ModelUnavailable(text)
 
 
@@ -309,7 +310,8 @@ def _signal_name(number: int) -> str:
     return names.get(number, f"signal {number}")
 
 
-def _tail(log: Path) -> str:
+def log_tail(log: Path) -> str:
+    """The last that a process said; empty where nobody knows."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

@@ -32,7 +32,7 @@ from vidinfer.workers import Workers
 if TYPE_CHECKING:
     from vidinfer.archive.labeller import UnitLabeller
 
-__all__ = ["BEAT", "work"]
+__all__ = ["BEAT", "answered", "work"]
 
 BEAT = 0.5
 """Seconds from one sign of life to the next."""
@@ -69,7 +69,7 @@ def work(
 
     labeller = UnitLabeller(config, thread_plan(), fallback)
     try:
-        answer = _answered(lambda: ("ready", labeller.load()))
+        answer = answered(lambda: ("ready", labeller.load()))
         pipe.send(answer)
         while answer[0] != "failed" or answer[1] not in ("unavailable", "usage"):
             request = pipe.recv()
@@ -83,14 +83,14 @@ def work(
 
 def _handle(pipe: Connection, labeller: UnitLabeller, request: tuple[Any, ...]) -> tuple[Any, ...]:
     if request[0] == "choose":
-        return _answered(lambda: ("chosen", *labeller.choose(request[1])))
+        return answered(lambda: ("chosen", *labeller.choose(request[1])))
     unit, target = request[1:]
     assert isinstance(unit, Unit)
     over = threading.Event()
     with Workers(on_failure=over.set) as workers:
         workers.start("beat", lambda: _beat(pipe, labeller, over))
         try:
-            answer = _answered(lambda: ("done", labeller.label(unit, target)))
+            answer = answered(lambda: ("done", labeller.label(unit, target)))
         finally:
             over.set()
     return answer
@@ -103,7 +103,8 @@ def _beat(pipe: Connection, labeller: UnitLabeller, over: threading.Event) -> No
             pipe.send(("beat", labeller.decoded))
 
 
-def _answered(does: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+def answered(does: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    """What it gives, or ``("failed", kind, text, exit status)``."""
     try:
         return does()
     except Exception as error:

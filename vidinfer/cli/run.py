@@ -132,6 +132,8 @@ def _kind(config: RunConfig) -> Callable[[RunConfig], tuple[Reporter, _Label]]:
 def _archive(config: RunConfig) -> tuple[Reporter, _Label]:
     """Who watches a run over an archive, and what labels it."""
     config.require_archive()
+    if config.engine == "ray":
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report over the network
     reporter = _archive_reporter(config)
 
     def label(stop: StopSignal, _: Sequence[str]) -> RunReport:

@@ -221,9 +221,13 @@ _TABLE = (
     Option("overwrite", "output", "replace outputs that exist", values.flag),
     Option("resume", "output", "skip sources whose outputs are complete", values.flag),
     Option(
-        "engine", "archive", "local: worker processes, restartable at any instant; none: this process, one by one; "
-        "auto: local for folders, globs and lists of which label files are written",
-        values.choice("auto", "none", "local"), "E", "auto",
+        "engine", "archive", "local: worker processes, restartable at any instant; ray: the same on a Ray cluster; "
+        "none: this process, one by one; auto: local for folders, globs and lists of which label files are written",
+        values.choice("auto", "none", "local", "ray"), "E", "auto",
+    ),
+    Option(
+        "address", "archive", "Ray cluster: auto, HOST:PORT or ray://HOST:PORT; none: this machine, for this run only",
+        values.optional("none", values.text), "A", "none",
     ),
     Option(
         "workers", "archive", "worker processes; auto: one for each core",

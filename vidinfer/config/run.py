@@ -87,7 +87,10 @@ class RunConfig:
     overwrite: bool = False
     resume: bool = False
     engine: str = "auto"
-    """Of archives: ``local``, or ``none``: one file after the other, in this process; ``auto``: see ``archive``."""
+    """Of archives: ``local``, ``ray``, or ``none``: one file after the other, in this process; ``auto``: see
+    ``archive``."""
+    address: str | None = None
+    """Of a Ray cluster; ``None``: one of this machine, for this run."""
     workers: int | None = None
     """``None``: automatic."""
     until: tuple[int, int] | None = None
@@ -167,6 +170,12 @@ class RunConfig:
             UsageError: names it.
         """
         self.require_offline()
+        if self.engine == "ray" and self.device.startswith("cuda:"):
+            raise UsageError(
+                f"device {self.device}: Ray hands out the GPUs of a node by itself; give --device cuda"
+            )
+        if self.engine != "ray" and self.address is not None:
+            raise UsageError(f"address {self.address}: of a Ray cluster; give --engine ray with it")
         if not self._writes_label_files_only:
             raise UsageError(
                 f"engine {self.engine}: writes label files only; leave out --video, --class-maps, --flow-files and "
@@ -217,7 +226,7 @@ _LIVE_ONLY = (
     *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
 )
 _ARCHIVE_ONLY = (
-    *("workers", "until", "budget", "unit_frames", "retry_quarantined"),
+    *("address", "workers", "until", "budget", "unit_frames", "retry_quarantined"),
     *("stall", "worker_memory", "price_per_hour"),
 )
 _OFFLINE_ONLY = (
