@@ -35,6 +35,7 @@ from vidinfer.source import SourceFile, expand_sources
 
 __all__ = ["run_archive"]
 
+GO_ON = "what is committed stays, run again to go on"
 TRIES = 3
 """Tries of a unit that ends badly."""
 SUSPECT = 3
@@ -303,7 +304,7 @@ class _Archive:
         unit = event.unit
         if event.kind == "sink":
             self._journal.done(unit.id)
-            raise SinkError(f"{event.text}; what is committed stays, run again to go on")
+            raise SinkError(f"{event.text}; {GO_ON}")
         if event.kind == "unlike":
             self._journal.done(unit.id)
             self._plan_whole(unit)
@@ -363,6 +364,8 @@ class _Archive:
         except DamagedUnit as error:
             self._again(next(u for u in planned.units if str(self._state.unit(u.id)) in str(error)), error)
             return
+        except SinkError as error:
+            raise SinkError(f"{error}; {GO_ON}") from error
         self._agenda.closed(planned)
         self._settled(report, planned)
 

@@ -163,6 +163,8 @@ class StateFolder:
         try:
             found = (self.path / "format").read_text().strip()
         except FileNotFoundError:
+            found = ""
+        if not found:  # also of a run that was killed while it wrote it
             self.fresh = True
             return
         if found != str(FORMAT):
