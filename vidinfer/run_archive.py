@@ -325,6 +325,8 @@ class _Archive:
         except DamagedUnit as error:
             self._again(next(u for u in planned.units if str(self._state.unit(u.id)) in str(error)), error)
             return
+        except SinkError as error:
+            raise SinkError(f"{error}; what is committed stays, run again to go on") from error
         self._agenda.closed(planned)
         self._settled(report, planned)
 
