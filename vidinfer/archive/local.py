@@ -26,7 +26,7 @@ from vidinfer.memory import resident_bytes
 
 __all__ = ["Limits", "LocalEngine", "local_engine", "shares"]
 
-LOG_TAIL = 2000
+LOG_TAIL = 8000
 """Bytes of what a lost process said that are kept."""
 JOIN = 5.0
 """Seconds that a process which was killed may take to be gone."""
