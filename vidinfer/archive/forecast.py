@@ -21,6 +21,8 @@ BYTES_A_FRAME = 20_000
 """Of a file that does not say how many frames it has; about right for 1080p at 4 Mbit/s."""
 MODEL_PIXELS = 5e5
 """A frame costs as if it had so many pixels more: the model's part, until kinds of other sizes tell."""
+MOST = 0.8
+"""Of a unit under way whose length nobody knows, this much is thought to be done at most."""
 DOUBT = 30.0
 """Frames that the guess for a kind counts as, against those that were measured."""
 ONE_BY_ONE = 2000
@@ -190,7 +192,10 @@ class Forecast:
 
     def _done(self, flight: _Flight) -> float:
         """Frames of a unit under way that are done, of those claimed."""
-        return min(frames_of(flight.unit), flight.last[1] / _decoded_of_claimed(flight.kind))
+        frames, decoded = frames_of(flight.unit), flight.last[1] / _decoded_of_claimed(flight.kind)
+        if flight.unit.frames:
+            return min(frames, decoded)
+        return frames * decoded / max(frames, decoded / MOST)  # a guess may be far too low
 
     def _rest(self, flight: _Flight, cost: float, now: float) -> float:
         frames = frames_of(flight.unit)

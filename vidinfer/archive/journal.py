@@ -84,6 +84,8 @@ class Journal:
         kind, unit = next(
             ((k, line[k]) for k in ("try", "failed", "done", "forgiven") if k in line), ("", "")
         )
+        if not isinstance(unit, str):
+            return  # no line of ours
         if kind == "try":
             self._open[unit] += 1
         elif kind == "failed":
@@ -155,6 +157,9 @@ class Quarantine:
             raise output_error(self._path, error) from error
 
 
+_TYPES = {"unit": str, "source": str, "reason": str, "tries": int}
+
+
 def read_quarantine(path: Path) -> dict[str, Quarantined]:
     """What is held, by unit; nothing where there is no file."""
     held: dict[str, Quarantined] = {}
@@ -162,7 +167,7 @@ def read_quarantine(path: Path) -> dict[str, Quarantined]:
     for line in _lines(path):
         if "released" in line:
             held.pop(str(line["released"]), None)
-        elif {"unit", "source", "reason", "tries"} <= line.keys():
+        elif all(isinstance(line.get(name), kind) for name, kind in _TYPES.items()):
             one = Quarantined(**{k: v for k, v in line.items() if k in fields})
             held[one.unit] = one
     return held

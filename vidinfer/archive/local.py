@@ -27,7 +27,7 @@ from vidinfer.storage import Location
 
 __all__ = ["Limits", "LocalEngine", "as_raised", "local_engine", "log_tail", "shares"]
 
-LOG_TAIL = 2000
+LOG_TAIL = 8000
 """Bytes of what a lost process said that are kept."""
 JOIN = 5.0
 """Seconds that a process which was killed may take to be gone."""

@@ -154,20 +154,21 @@ class StateFolder:
         """
         path = self.path / "format"
         try:
-            path.write_text(f"{FORMAT}\n")
+            partial = path.with_name("format.partial")
+            partial.write_text(f"{FORMAT}\n")
+            partial.replace(path)  # whole or not at all, whenever the run is killed
             sync_folder(self.path)
         except OSError as error:
             raise output_error(path, error, "create") from error
 
     def _read_format(self) -> None:
         try:
-            found = (self.path / "format").read_text().strip()
+            found = (self.path / "format").read_text(errors="replace").strip()
         except FileNotFoundError:
             found = ""
         if not found:  # also of a run that was killed while it wrote it
             self.fresh = True
-            return
-        if found != str(FORMAT):
+        elif found != str(FORMAT):
             raise UsageError(
                 f"--out {self.out}: made by another version of vidinfer (format {found[:20]!r}, this version has "
                 f"{FORMAT}); finish it with that version, or remove {self.path} to label everything anew"

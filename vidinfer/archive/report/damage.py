@@ -14,7 +14,7 @@ __all__ = ["damage"]
 
 FAILED, HELD, TWICE = 50, 25, 30
 """Rows, at most."""
-LOG = 1500
+LOG = 8000
 """Characters of what a process said last."""
 
 
