@@ -39,8 +39,7 @@ def archive(
         unit = Unit(
             f"{i}",
             Path(f"{i}.mp4"),
-            1,
-            0,
+            (1, "0"),
             frames=frames if known else 0,
             kind=name,
             pixels=round(pixels * 1e6),
@@ -48,7 +47,7 @@ def archive(
         if not known:
             bytes_a_frame = 2000 * (1 + 5 * pixels) * rng.uniform(1 - spread, 1 + spread)
             unit = Unit(
-                f"{i}", Path(f"{i}.mp4"), round(frames * bytes_a_frame), 0, kind=name, pixels=unit.pixels
+                f"{i}", Path(f"{i}.mp4"), (round(frames * bytes_a_frame), "0"), kind=name, pixels=unit.pixels
             )
         units.append(unit)
         seconds[unit.id] = 0.05 + frames * costs[name] * rng.uniform(1 - spread, 1 + spread)
@@ -120,13 +119,13 @@ def test_about_right_where_only_bytes_are_known(workers: int) -> None:
 
 
 def test_start_up_is_no_part_of_it() -> None:
-    units = [Unit(f"{i}", Path("a.mp4"), 1, 0, frames=1000, kind="h264 1x1", pixels=1) for i in range(10)]
+    units = [Unit(f"{i}", Path("a.mp4"), (1, "0"), frames=1000, kind="h264 1x1", pixels=1) for i in range(10)]
     slow_to_start = Archive(units, {unit.id: 10.0 for unit in units}, 1, 1000.0)
     assert max(errors(slow_to_start, beat=1.0)) < 0.05
 
 
 def test_nothing_is_said_before_anything_is_known() -> None:
-    forecast, unit = Forecast(), Unit("a", Path("a.mp4"), 1, 0, frames=100)
+    forecast, unit = Forecast(), Unit("a", Path("a.mp4"), (1, "0"), frames=100)
     assert forecast.left(0.0, []) == 0.0
     forecast.add(unit)
     assert forecast.left(0.0, [unit]) is None
@@ -145,7 +144,7 @@ def test_nothing_is_said_before_anything_is_known() -> None:
 
 def test_units_done_before_count_as_done() -> None:
     forecast = Forecast()
-    units = [Unit(f"{i}", Path("a.mp4"), 1, 0, frames=100) for i in range(4)]
+    units = [Unit(f"{i}", Path("a.mp4"), (1, "0"), frames=100) for i in range(4)]
     for i, unit in enumerate(units):
         forecast.add(unit, done=i < 3)
     assert forecast.share() == pytest.approx(0.75)
