@@ -74,7 +74,7 @@ class Room:
             self.left[stream] += entries
         if batch.rows:
             self.clock.advance(0.01)
-            self.lobby.finished(batch.rows, 0.01)
+            self.lobby.finished(batch.rows)
         return batch
 
 
@@ -104,7 +104,7 @@ def test_every_frame_leaves_once_and_in_order(actions: list[tuple[str, int]]) ->
         for stream, entries in batch.entries.items():
             room.left[stream] += entries
         if batch.rows:
-            room.lobby.finished(batch.rows, 0.01)
+            room.lobby.finished(batch.rows)
     for stream in range(3):
         left = [one.at.index for one in room.left[stream] if isinstance(one.at, FrameStamp)]
         assert left == list(range(room.next[stream]))

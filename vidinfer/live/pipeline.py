@@ -2,8 +2,8 @@
 
     camera ──frames──▶ ┌───────┐
     camera ──frames──▶ │ lobby │ ──batches──▶ model ──results──▶ outlets of each stream ──▶ sinks
-    camera ──frames──▶ └───────┘              infer thread       bounded; a thread each
-    a thread each      scheduler decides                     └──▶ preview, while somebody looks
+    camera ──frames──▶ └───────┘              infer thread  deliver thread  bounded; a thread each
+    a thread each      scheduler decides                           └──▶ preview, while somebody looks
 
 Nothing waits for what comes after it: a camera not for the model, the model not for a sink.
 """
@@ -11,10 +11,11 @@ Nothing waits for what comes after it: a camera not for the model, the model not
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from vidinfer.channel import Channel
 from vidinfer.clock import Clock
 from vidinfer.detections import Results
 from vidinfer.errors import DeviceLost, ModelError
@@ -29,6 +30,10 @@ __all__ = ["LivePipeline", "Outward", "Runs", "Stream"]
 
 FAILED_BATCHES_IN_A_ROW = 3
 """A model that fails so many batches on end is broken: whoever started this should know, and start it anew."""
+
+
+RESULTS = 2
+"""Batches whose results wait to be handed out: while one is, the model has the next."""
 
 
 class Runs(Protocol):
@@ -60,6 +65,16 @@ class Stream:
     tally: StreamTally
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """Entries that leave, by stream, with their results, or why there are none."""
+
+    entries: Mapping[int, list[Entry]]
+    results: Results | str
+    labelled: float | None = None
+    """When."""
+
+
 class LivePipeline:
     """Thread rule: ``run`` once, on the thread that owns it; ``stop`` and ``abort`` from any, idempotent."""
 
@@ -74,7 +89,7 @@ class LivePipeline:
         latency_slo: float | None = None,
         drained: Callable[[], None] | None = None,
     ) -> None:
-        """``latency_slo``: seconds; ``drained()``: called on the infer thread when nothing more will leave."""
+        """``latency_slo``: seconds; ``drained()``: called on the deliver thread when nothing more will leave."""
         self._streams = streams
         self._lobby = lobby
         self._model = model
@@ -83,6 +98,7 @@ class LivePipeline:
         self._slo = latency_slo
         self._drained = drained
         self._failed_in_a_row = 0
+        self._done: Channel[_Done] = Channel(RESULTS)
         self._lock = threading.Lock()
         self._running = len(streams)
         self.batches = BatchTally()
@@ -97,6 +113,7 @@ class LivePipeline:
             for number, stream in enumerate(self._streams):
                 workers.start(f"camera-{number}", lambda camera=stream.camera: self._watch(camera))  # type: ignore[misc]
             workers.start("infer", self._infer)
+            workers.start("deliver", self._hand_out)
 
     def stop(self) -> None:
         """End soon: nothing more is read, what waits is labelled."""
@@ -122,18 +139,34 @@ class LivePipeline:
             self._lobby.close()
 
     def _infer(self) -> None:
-        while (batch := self._lobby.take()) is not None:
-            if batch.array is None or batch.shape is None:
-                self._deliver(batch, self._nothing())
-                continue
-            began = self._clock.now()
-            results = self._results(batch)
-            now = self._clock.now()
-            self._lobby.finished(0 if isinstance(results, str) else batch.rows, now - began)
-            self.batches.add(batch.rows, batch.closed_by)
-            self._deliver(batch, results, now)
-            if not isinstance(results, str):
-                self._readiness.after(batch)
+        """Ends the hand-over whatever happens: what was labelled leaves."""
+        try:
+            while (batch := self._lobby.take()) is not None:
+                self._label(batch)
+        finally:
+            self._done.close()
+
+    def _label(self, batch: Batch) -> None:
+        if batch.array is None or batch.shape is None:
+            self._done.put(_Done(batch.entries, self._nothing()))
+            return
+        results = self._results(batch)
+        now = self._clock.now()
+        failed = isinstance(results, str)
+        self._lobby.finished(0 if failed else batch.rows)
+        self.batches.add(batch.rows, batch.closed_by)
+        self._done.put(_Done(batch.entries, results, now))
+        if not failed:
+            self._readiness.after(batch)
+
+    def _hand_out(self) -> None:
+        """Beside the model: with many streams this takes a millisecond for each batch, in which it would stand idle."""
+        try:
+            for done in self._done:
+                self._deliver(done)
+        except BaseException:
+            self._done.abort()
+            raise
         if self._drained is not None:
             self._drained()
 
@@ -160,11 +193,11 @@ class LivePipeline:
         self._failed_in_a_row = 0
         return results
 
-    def _deliver(self, batch: Batch, results: Results | str, labelled: float | None = None) -> None:
+    def _deliver(self, done: _Done) -> None:
         now = self._clock.now()
-        for number, entries in batch.entries.items():
+        for number, entries in done.entries.items():
             stream = self._streams[number]
-            mine = self._of_stream(entries, results, labelled)
+            mine = self._of_stream(entries, done.results, done.labelled)
             stream.tally.leave(mine.entries, now, self._slo)
             for outlet in stream.outlets:
                 outlet.put(mine)
