@@ -68,6 +68,10 @@ INFO = SourceInfo("clip.mp4", 640, 360, Fraction(1, 15360), rate=Fraction(30), f
             SourceReport("a", "interrupted", ledger=ledger(9, labelled=8), seconds=3),
             "a: interrupted; 9 frames, 8 labelled, in 3.0 s (3.0 frames/s); given up, no outputs kept",
         ),
+        (
+            SourceReport("a", "damaged", ledger=ledger(9, labelled=8, corrupt=1), outputs=OUTPUTS),
+            "a: damaged; 1 frame corrupt; 9 frames, 8 labelled; wrote out/clip.labels.jsonl, clip.run.json",
+        ),
         (SourceReport("a", "interrupted", error="not begun"), "a: interrupted: not begun"),
         (SourceReport("a", "skipped", warnings=("done already",)), "a: skipped: done already"),
     ],

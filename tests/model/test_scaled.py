@@ -37,7 +37,9 @@ def segmentation(width: int, height: int) -> ModelInput:
 
 
 @pytest.mark.parametrize(
-    ("rule", "unit"), [(detection, 2 / 255), (classification, 1), (segmentation, 1)], ids=lambda r: str(r)
+    ("rule", "unit"),
+    [(detection, 2 / 255), (classification, 1), (segmentation, 1)],
+    ids=["detection", "classification", "segmentation"],
 )
 def test_about_the_same_place(rule: object, unit: float) -> None:
     width, height = 1918, 1078

@@ -65,8 +65,9 @@ def _speed(report: SourceReport, ledger: LedgerSnapshot) -> str:
 
 
 def _rate(what: str, frames: int, seconds: float) -> str:
-    rate = f" ({frames / seconds:.1f} frames/s)" if seconds > 0 else ""
-    return f"{what} in {duration(seconds)}{rate}"
+    if not seconds:  # of an archive: what a source took is in the report, by worker and unit
+        return what.removesuffix(",")
+    return f"{what} in {duration(seconds)} ({frames / seconds:.1f} frames/s)"
 
 
 def _damage(ledger: LedgerSnapshot) -> str:
