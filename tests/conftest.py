@@ -51,7 +51,12 @@ def _same_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Seeded generators and an unchanged environment around every test."""
     random.seed(0)
     np.random.seed(0)
-    environment = dict(os.environ)
+    environment, scheduling = dict(os.environ), _scheduling()
     yield
+    assert _scheduling() == scheduling, "changed how the main thread is scheduled: see media.usual_scheduling"
     left = {k for k in dict(os.environ).items() ^ environment.items() if not k[0].startswith(LIBRARIES)}
     assert not left, f"changed in the environment: {left}"
+
+
+def _scheduling() -> int:
+    return os.sched_getscheduler(0) if hasattr(os, "sched_getscheduler") else 0

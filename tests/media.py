@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,6 +27,7 @@ __all__ = [
     "patch_edit_list",
     "read_number",
     "truncate",
+    "usual_scheduling",
 ]
 
 Picture = NDArray[np.uint8]
@@ -141,7 +144,7 @@ def make_video(
     times = list(range(frames)) if pts is None else list(pts)
     if len(times) != frames:
         raise ValueError(f"{len(times)} timestamps for {frames} frames")
-    with av.open(str(path), "w", format=format, options=dict(options or {})) as out:
+    with usual_scheduling(), av.open(str(path), "w", format=format, options=dict(options or {})) as out:
         stream = out.add_stream(codec, rate=rate, options={**_FAST.get(codec, {}), **(codec_options or {})})
         assert isinstance(stream, VideoStream)
         stored = size if rotation % 180 == 0 else (size[1], size[0])
@@ -165,6 +168,24 @@ def make_video(
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return path
+
+
+@contextmanager
+def usual_scheduling() -> Iterator[None]:
+    """What encodes within leaves the thread's scheduling as it was.
+
+    Where root runs it, SVT-AV1 puts the calling thread into SCHED_FIFO at the highest priority and leaves it there. All
+    that thread starts later inherits this: one busy child, and nothing else on the machine gets on.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def flip_bytes(path: Path, *, start: float, end: float, every: int = 7) -> Path:
