@@ -38,14 +38,21 @@ class WatchedModel:
         self._reader: Reader | None = None
         self._hitches: list[Hitch] = []
         self._began = 0.0
-        self._batches = 0
-        self.seen: list[tuple[int, int] | None] | None = None
-        """Camera and tick of each row of the last batch; ``None``: nobody looked."""
+        self._batches, self._looks = 0, False
+        self.rows: dict[tuple[int, int], int] = {}
+        """Camera and tick to their row, of batches that were looked at, until the record of the frame is seen."""
+        self.unreadable = 0
+        """Pictures without a code."""
 
     def begin(self, reader: Reader | None, hitches: Sequence[Hitch], began: float) -> None:
         """A run."""
         self._reader, self._hitches, self._began = reader, list(hitches), began
-        self._batches, self.seen = 0, None
+        self._batches, self._looks, self.unreadable = 0, False, 0
+        self.rows.clear()
+
+    def look(self) -> None:
+        """From now on: what was run until now was also to measure how long it takes."""
+        self._looks = True
 
     @property
     def info(self) -> ModelInfo:
@@ -59,16 +66,25 @@ class WatchedModel:
 
     def predict(self, batch: NDArray[Any], width: int, height: int) -> Results:
         self._batches += 1
-        self.seen = None
         if self._hitches and self._clock.now() - self._began >= self._hitches[0].at:
             hitch = self._hitches.pop(0)
             time.sleep(hitch.seconds)
             if hitch.fails:
                 raise ModelError("the script says so")
         results = self._model.predict(batch, width, height)
-        if self._reader is not None and self._batches % LOOKS == 0:
-            self.seen = [self._reader.read(place) for place in batch]
+        if self._looks and self._batches % LOOKS == 0:
+            self._read(batch)
         return results
+
+    def _read(self, batch: NDArray[Any]) -> None:
+        if self._reader is None:
+            return
+        for row, place in enumerate(batch):
+            code = self._reader.read(place)
+            if code is None:
+                self.unreadable += 1
+            else:
+                self.rows[code] = row
 
     def close(self) -> None:
         self._model.close()

@@ -78,9 +78,15 @@ class _Witness:
             self.log.add(self.number, self.camera.scheduled(tick), entry.arrival, why[:40])
         if rows:
             self.labelled.set()
-            if self.model.seen is not None:
-                mine = [one for one in self.model.seen if one is not None and one[0] == self.number]
-                self.codes["right" if mine == rows else "wrong"] += len(rows)
+            self._compare(rows)
+
+    def _compare(self, rows: list[tuple[int, int]]) -> None:
+        """Were these pictures in one batch, side by side and in this order, if anybody looked?"""
+        at = [self.model.rows.pop(one, None) for one in rows]
+        if all(one is None for one in at):
+            return
+        right = at[0] is not None and at == list(range(at[0], at[0] + len(at)))
+        self.codes["right" if right else "wrong"] += len(rows)
 
 
 @dataclass(slots=True)
@@ -246,6 +252,7 @@ class _Run:
 
     def _learn(self, shape: Any, measured: list[tuple[int, float]]) -> None:
         self._lobby.learn(shape, measured)
+        self._model.look()
         self._ready.set()
 
     def _stream(self, camera: SimulatedCamera) -> _Made:
@@ -334,8 +341,9 @@ class _Run:
             total += Counter(decoded=ledger.decoded, labelled=ledger.labelled, failed=ledger.failed)
             total += Counter({f"dropped {why}": n for why, n in ledger.dropped.items()})
             total += Counter({f"skipped {why}": n for why, n in ledger.skipped.items()})
-        if self._codes["wrong"]:
-            problems.append(f"{self._codes['wrong']} pictures are not those that their records name")
+        wrong = self._codes["wrong"] + len(self._model.rows) + self._model.unreadable
+        if wrong:
+            problems.append(f"{wrong} pictures are not those that their records name")
         return {"balanced": not problems, **total}, problems
 
 

@@ -268,6 +268,7 @@ def test_a_whole_run_accounts_for_every_frame(policy: str) -> None:
     assert ran.problems == []
     assert ran.ledger["balanced"]
     assert ran.ledger["labelled"] > 0
+    assert ran.codes.get("right", 0) > 0
     assert ran.codes.get("wrong", 0) == 0
     figures = ran.figures(5000.0)
     assert figures["labelled"] + sum(figures["dropped"].values()) == figures["frames"]
