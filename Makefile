@@ -48,12 +48,10 @@ check: $(VENV)/.installed-test
 
 # Tests of live streams mostly wait for a clock: four at a time take a quarter of it.
 WAITING = tests/live tests/sink_live tests/preview
-# These only compute, each on one core. Not beside those that wait: cameras and their clocks would be late.
-COMPUTING = tests/scheduling tests/annotate tests/sink
 
+# The others compute, one on each core. Not beside those that wait: cameras and their clocks would be late.
 unit: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q -m "not slow and not models and not ray" $(patsubst %,--ignore=%,$(WAITING) $(COMPUTING))
-	$(BIN)/python -m pytest -q -m "not slow and not models and not ray" -n logical --dist worksteal $(COMPUTING)
+	$(BIN)/python -m pytest -q -m "not slow and not models and not ray" -n logical --dist worksteal $(patsubst %,--ignore=%,$(WAITING))
 	$(BIN)/python -m pytest -q -m "not slow and not models and not ray" -n 4 --dist worksteal $(WAITING)
 
 test: check unit
