@@ -70,6 +70,16 @@ class StreamStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """What a person should know, from when on."""
+
+    at: float
+    """Unix seconds."""
+    text: str
+    """One line."""
+
+
+@dataclass(frozen=True, slots=True)
 class LiveStatus:
     """The whole run."""
 
@@ -94,6 +104,10 @@ class LiveStatus:
     """Resident, of this process."""
     warnings: tuple[str, ...] = ()
     """What a person should know of the whole run, a line each; they stay."""
+    warned: tuple[Warned, ...] = ()
+    """These and what is wrong with outputs and the model, newest first; the oldest are forgotten."""
+    warned_total: int = 0
+    """How many of them, ever."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

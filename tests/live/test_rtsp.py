@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.live.servers import FaultyProxy, rtsp_server
 from vidinfer.arrival import Received, Shed, TimeSource
 from vidinfer.clock import MonotonicClock
 from vidinfer.errors import SourceError, SourceRefused, SourceUnreachable
+from vidinfer.source.live import open_live
 
 QUOTED = "pa%3Ass%40word"
 
@@ -187,3 +190,32 @@ def test_times_are_those_of_arrival_without_reports(gst: str) -> None:
     with opened(f"rtsp://{gst}/h264") as source:
         numbers(source, 5, seen=lambda item: sources.add((item.time_source, item.captured)))
     assert sources == {(TimeSource.RECEIVED, None)}
+
+
+def test_an_interrupt_of_one_camera_leaves_others_at_the_same_server_alone(gst: str) -> None:
+    """As of a recorder that has all cameras at one port."""
+    address = f"rtsp://{gst}/h264"
+    with opened(address) as kept:
+        assert numbers(kept, 5) == list(range(5))
+        with opened(address) as other, opened(address) as third:
+            numbers(other, 1)
+            other.interrupt()
+            rest(other)
+            numbers(third, 1)
+        assert other.facts()["ended"] == "interrupted"
+        assert numbers(kept, 60) == list(range(5, 65))
+        assert kept.facts()["ended"] == ""
+
+
+def test_cameras_at_the_same_server_that_connect_at_once_are_told_apart(gst: str) -> None:
+    with ThreadPoolExecutor(4) as pool, ExitStack() as block:
+        waiting = [
+            pool.submit(open_live, f"rtsp://{gst}/h264", name="c", clock=MonotonicClock()) for _ in range(4)
+        ]
+        sources = [block.enter_context(closing(one.result(30))) for one in waiting]
+        for i, source in enumerate(sources[:3]):
+            source.interrupt()
+            rest(source)
+            assert [one.facts()["ended"] for one in sources[i + 1 :]] == [""] * (3 - i)
+        first = numbers(sources[3], 1)[0]
+        assert numbers(sources[3], 30) == list(range(first + 1, first + 31))

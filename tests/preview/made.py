@@ -22,7 +22,7 @@ from vidinfer.preview import PictureFeed, Preview
 from vidinfer.record import Entry, Outcome
 from vidinfer.stages import ModelInfo
 from vidinfer.stats import LedgerSnapshot
-from vidinfer.status import LiveStatus, OutletStatus, StreamState, StreamStatus
+from vidinfer.status import LiveStatus, OutletStatus, StreamState, StreamStatus, Warned
 from vidinfer.testing import ArrayPicture
 
 MODEL = ModelInfo(
@@ -79,6 +79,8 @@ class Run:
             service=(3.5, 8.25),
             memory_bytes=512_000_000,
             warnings=("too slow",),
+            warned=(Warned(1.8e9, "too slow"),),
+            warned_total=1,
         )
 
     def __call__(self) -> LiveStatus:

@@ -55,6 +55,7 @@ def test_a_scrape() -> None:
     assert sum(all_outcomes) == value(found, "frames_decoded_total", stream="gate") == 910
     assert value(found, "labels_total", stream="gate") == 900
     assert value(found, "reconnects_total", stream="gate") == 4
+    assert value(found, "warnings_total") == 1
     assert value(found, "stream_state", stream="door", state="waiting") == 1
     assert value(found, "stream_state", stream="door", state="live") == 0
     assert value(found, "stream_retry_seconds", stream="door") == 2.5

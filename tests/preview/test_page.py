@@ -24,7 +24,7 @@ from tests.preview.made import (
 )
 from tests.sink_video.conftest import BROWSER, FLAGS
 from vidinfer.preview import PictureFeed, Preview
-from vidinfer.status import StreamState
+from vidinfer.status import StreamState, Warned
 
 pytestmark = pytest.mark.browser
 
@@ -275,3 +275,24 @@ def test_mjpeg_in_an_img_needs_no_second_picture_to_show_the_first(browser: Any)
         page.wait_for_function(COLOUR.replace("!canvas?.width", "!canvas"), arg=["img", list(GREEN)])
         pictures.show(2, picture(BLUE), entry(1), boxes())
         page.wait_for_function(COLOUR.replace("!canvas?.width", "!canvas"), arg=["img", list(BLUE)])
+
+
+def test_warnings_of_the_run_are_on_the_page_newest_first(browser: Any) -> None:
+    run, pictures = four()
+    run.passes(1.0, warned=(), warned_total=0)
+    with served(run, pictures) as preview, opened(browser, preview.url) as page:
+        text_comes(page, "#link", "connected")
+        text_comes(page, "#figures", "of 4")
+        assert not page.locator("#warned").is_visible()
+        long = f"camera 1, labels: {'<b>no space left</b> ' * 20}"
+        run.passes(1.0, warned=(Warned(1.8e9 + 60, long), Warned(1.8e9, "too slow")), warned_total=70)
+        text_comes(page, "#warned summary", "70 warnings")
+        assert page.locator("#warned summary span").text_content() == long
+        page.locator("#warned summary").click()
+        assert page.locator("#warned li span").all_text_contents() == [long, "too slow"]
+        assert page.locator("#warned time").last.get_attribute("datetime") == "2027-01-15T08:00:00.000Z"
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        run.passes(1.0, warned_total=71)
+        text_comes(page, "#warned summary", "71 warnings")
+        assert page.locator("#warned ol").is_visible(), "what was opened stays open"

@@ -9,7 +9,7 @@ from tests.preview.made import SECRET, Run, ledger, stream
 from vidinfer.preview.health import health
 from vidinfer.preview.history import POINTS, History
 from vidinfer.preview.told import told
-from vidinfer.status import OutletStatus, StreamState
+from vidinfer.status import OutletStatus, StreamState, Warned
 
 
 def test_the_whole_status_is_told() -> None:
@@ -28,6 +28,8 @@ def test_the_whole_status_is_told() -> None:
     assert (one["size"], one["outlets"][0]["written"]) == ([1920, 1080], 1000)
     assert (found["latency_slo"], found["batch_sizes"]) == (0.1, {"1": 10, "4": 5})
     assert found["warnings"] == ["too slow"]
+    assert found["warned"] == [{"at": 1.8e9, "text": "too slow"}]
+    assert found["warned_total"] == 1
     assert found["model"]["name"] == "ssdlite320_mobilenet_v3_large"
 
 
@@ -47,7 +49,9 @@ def test_no_text_holds_a_password() -> None:
     address = f"rtsp://admin:{SECRET}@gate/live"
     outlet = OutletStatus(address, 0, 0, 0, f"cannot reach {address}")
     run = Run(stream(address, address=address, error=f"{address}: 401", flags=(address,), outlets=(outlet,)))
-    assert SECRET not in json.dumps(told(run.status))
+    status = replace(run.status, warned=(Warned(1.0, f"{address}: disk full"),))
+    assert "disk full" in json.dumps(told(status))
+    assert SECRET not in json.dumps(told(status))
 
 
 def test_equal_names_are_told_apart_after_the_password_is_gone() -> None:

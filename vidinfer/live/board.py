@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vidinfer.arrival import Shed
-from vidinfer.clock import Clock
+from vidinfer.clock import Clock, unix_now
 from vidinfer.latency import Latencies
 from vidinfer.live.tally import BatchTally, StreamTally, percentiles_of
+from vidinfer.live.warned import Warnings, found_in
 from vidinfer.stages import ModelInfo
 from vidinfer.status import LiveStatus, OutletStatus, StreamState, StreamStatus
 
@@ -77,6 +78,7 @@ class Board:
     """Bytes of this process."""
     warnings: Callable[[], tuple[str, ...]] = lambda: ()
     """Of the whole run."""
+    warned: Warnings = field(default_factory=lambda: Warnings(unix_now))
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,11 +88,13 @@ class Board:
         """At this moment."""
         now = self.clock.now()
         late = [stream.tally.late(now) for stream in self.streams]
-        line = self.line()
+        line, warnings = self.line(), self.warnings()
+        streams = tuple(self._stream(*one, now) for one in zip(self.streams, late, strict=True))
+        warned, warned_total = self.warned.look((*warnings, *found_in(streams)))
         return LiveStatus(
             uptime=now - self.began,
             model=self.model(),
-            streams=tuple(self._stream(*one, now) for one in zip(self.streams, late, strict=True)),
+            streams=streams,
             latency=percentiles_of(late),
             latency_slo=self.latency_slo,
             over_slo=sum(stream.tally.over_slo for stream in self.streams),
@@ -98,7 +102,9 @@ class Board:
             closed_by=self.batches.closed_by(),
             service=None if line is None else (1000 * line[0], 1000 * line[1]),
             memory_bytes=self.memory(),
-            warnings=self.warnings(),
+            warnings=warnings,
+            warned=warned,
+            warned_total=warned_total,
         )
 
     @staticmethod

@@ -68,6 +68,8 @@ def _run(status: LiveStatus, viewers: int) -> Iterator[Metric]:
     )
     yield _gauge("latency_slo_seconds", "The budget from arrival to label.", (), [((), status.latency_slo)])
     yield _counter("labels_over_slo", "Labels that came later than the budget.", (), [((), status.over_slo)])
+    words = "What a person should know: budget, outputs, model; the page tells the newest."
+    yield _counter("warnings", words, (), [((), status.warned_total)])
     sizes = [((str(size),), n) for size, n in sorted(status.batch_sizes.items())]
     yield _counter("batches", "Batches by their size.", ("size",), sizes)
     closed = [((reason,), n) for reason, n in sorted(status.closed_by.items())]

@@ -40,6 +40,8 @@ def told(status: LiveStatus) -> dict[str, object]:
         "service": None if status.service is None else [round(part, 4) for part in status.service],
         "memory_bytes": status.memory_bytes,
         "warnings": [shown(text) for text in status.warnings],
+        "warned": [{"at": round(one.at, 3), "text": shown(one.text)} for one in status.warned],
+        "warned_total": status.warned_total,
     }
 
 

@@ -93,9 +93,10 @@ def open_rtsp(where: LiveAddress, wishes: Wishes) -> Opened:
     targets = look_up(where, wishes.interrupt)
     with ExitStack() as connection, ExitStack() as cut:
         losses = connection.enter_context(RtpLosses())
-        cut.enter_context(wishes.interrupt.ended_by(cut_reading(targets)))
+        reading = cut.enter_context(cut_reading(targets, wishes.interrupt))
         with losses.heard():
             container = open_container_live(where, where.url, wishes, options)
+        reading.look()
         stream = video_of(container, where)
         reader = _reader(container, stream, wishes, resumable=True, losses=losses)
         details: dict[str, object] = {"transport": wishes.transport}
@@ -112,8 +113,9 @@ def open_rtmp(where: LiveAddress, wishes: Wishes) -> Opened:
     options |= {"analyzeduration": "1000000"}
     targets = look_up(where, wishes.interrupt)
     with ExitStack() as cut:
-        cut.enter_context(wishes.interrupt.ended_by(cut_reading(targets)))
+        reading = cut.enter_context(cut_reading(targets, wishes.interrupt))
         container = open_container_live(where, where.url, wishes, options)
+        reading.look()
         stream = video_of(container, where)
         reader = _reader(container, stream, wishes)
         return _opened(where, container, stream, reader, Unknown(), wishes, {}, cut.pop_all())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vidinfer.errors import SourceUnreachable
 from vidinfer.interrupt import Interrupt
+from vidinfer.source.cut import not_ffmpegs
 from vidinfer.source.live_address import Kind, LiveAddress
 from vidinfer.source.lookup import look_up
 
@@ -36,6 +37,7 @@ def connected(
     for family, target in look_up(address, interrupt, timeout):
         raw = socket.socket(family, socket.SOCK_STREAM)
         with raw, raw.dup() as twin, interrupt.ended_by(partial(_cut, twin)):
+            not_ffmpegs(raw)
             raw.settimeout(timeout)
             try:
                 raw.connect(target)

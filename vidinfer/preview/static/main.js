@@ -4,6 +4,7 @@ import { Charts } from "./charts.js";
 import { Detail } from "./detail.js";
 import { Link } from "./link.js";
 import { say, Tile } from "./tile.js";
+import { Warned } from "./warned.js";
 import { bytes, count, rate, share, sum, time, withMs } from "./words.js";
 
 const POINTS = 300;
@@ -23,6 +24,7 @@ const seen = new IntersectionObserver((entries) => {
   look();
 }, { rootMargin: "120px" });
 
+const warned = new Warned($("warned"), () => fit());
 const link = new Link({ message, picture, state: connection });
 
 function message(said, first) {
@@ -63,6 +65,7 @@ function render() {
   if (!page.held) Object.assign(page, page.newest);
   const { status } = page, points = shown.points;
   figures(status);
+  warned.show(status.warned, status.warned_total);
   if (page.tiles.length !== status.streams.length) lay(status.streams.length);
   const age = ageOf();
   status.streams.forEach((stream, index) => page.tiles[index].show(stream, age));
