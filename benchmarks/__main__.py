@@ -1,12 +1,14 @@
 """``python -m benchmarks [NAME...] [--quick] [--json]``: run the benchmarks and print their figures as JSON lines.
 
-``python -m benchmarks live [SCENARIO...] [options]`` is one by itself, with options of its own.
+``python -m benchmarks live [SCENARIO...] [options]`` and ``python -m benchmarks cluster [options]`` are by themselves,
+with options of their own.
 """
 
 from __future__ import annotations
 
 import json
 import platform
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -42,11 +44,15 @@ BENCHMARKS: dict[str, Callable[[], Any]] = {
 
 
 def main() -> int:
-    """Run what is named, or all but ``live``."""
+    """Run what is named, or all but ``live`` and ``cluster``."""
     if sys.argv[1:2] == ["live"]:
         from benchmarks import live
 
         return live.main(sys.argv[2:])
+    if sys.argv[1:2] == ["cluster"]:
+        from benchmarks.measure import script
+
+        return subprocess.call(script("cluster", *sys.argv[2:]))  # by itself, for its memory is told
     flags = [one for one in sys.argv[1:] if one.startswith("--")]
     names = [one for one in sys.argv[1:] if not one.startswith("--")] or list(BENCHMARKS)
     unknown = [one for one in names if one not in BENCHMARKS] + [

@@ -50,7 +50,8 @@ class FrameStamp:
     @property
     def time(self) -> float | None:
         """``pts`` in seconds: derived, for reading only."""
-        return None if self.pts is None else float(self.pts * self.time_base)
+        base = self.time_base
+        return None if self.pts is None else self.pts * base.numerator / base.denominator  # rounded once
 
 
 class Picture(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,14 +13,13 @@ from vidinfer.archive.agenda import Agenda
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.engines import engine_factory
 from vidinfer.archive.finish import Part, finish_source, finished_before
-from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
-from vidinfer.archive.planning import KnownFile, PlannedSource, identify, plan_source
-from vidinfer.archive.recipe import can_be_split, digest, recipe_of
+from vidinfer.archive.look import Look, look_over
+from vidinfer.archive.planning import KnownFile, PlannedSource, plan_source
+from vidinfer.archive.recipe import digest, recipe_of
 from vidinfer.archive.report import REPORT, Stills, Told, take_stills, write_html
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.summary import row_of
-from vidinfer.archive.survey import survey
 from vidinfer.archive.unit import WHOLE, Unit
 from vidinfer.archive.view import View
 from vidinfer.clock import Clock, MonotonicClock, seconds_until
@@ -51,6 +50,8 @@ def run_archive(
     stop: StopSignal,
     engine: EngineFactory | None = None,
     stills: Stills = take_stills,
+    look: Look = look_over,
+    clock: Clock | None = None,
 ) -> RunReport:
     """Label every source of the configuration, as far as it was not done before.
 
@@ -60,6 +61,8 @@ def run_archive(
         stop: a request ends it once the units under way are done, an abort at once.
         engine: who labels; ``None``: as configured.
         stills: who takes the pictures of the report.
+        look: who finds out what the sources are.
+        clock: of limits, rates and forecasts; ``None``: the machine's.
 
     Raises:
         UsageError: options that make no sense, outputs of something else, another run in the same folder.
@@ -68,17 +71,15 @@ def run_archive(
     """
     config.require_offline()
     check_writable(config.out)
-    clock = MonotonicClock()
+    clock = clock or MonotonicClock()
     with StateFolder(config.out) as state, ExitStack() as stack:
-        journal, quarantine = (
-            Journal(state.path / "journal.jsonl"),
-            Quarantine(state.path / "quarantine.jsonl"),
-        )
+        journal = Journal(state.path / "journal.jsonl")
+        quarantine = Quarantine(state.path / "quarantine.jsonl")
         stack.callback(journal.close)
         stack.callback(quarantine.close)
         factory = engine or stack.enter_context(engine_factory(config, state.logs))
         make = partial(factory, logs=state.logs, clock=clock)
-        return _Archive(config, observer, stop, clock, state, journal, quarantine, make, stills).run()
+        return _Archive(config, observer, stop, clock, state, journal, quarantine, make, stills, look).run()
 
 
 class _Archive:
@@ -95,9 +96,11 @@ class _Archive:
         quarantine: Quarantine,
         engine: Callable[[RunConfig, RunConfig | None], Engine],
         stills: Stills,
+        look: Look,
     ) -> None:
         self._engine = engine
         self._stills = stills
+        self._look = look
         self._config = config
         self._observer = observer
         self._stop = stop
@@ -166,16 +169,12 @@ class _Archive:
         self._state.begin()
         found = []
         stopped = partial(getattr, self._stop, "requested")
-        with HeaderReader(stopped) as reader, suppress(Interrupted):
-            splitter = partial(reader.split, frames=config.unit_frames) if can_be_split(config) else None
-            seen = survey(files, fingerprints="none", stopped=stopped)
-            for file, one in zip(seen, names, strict=True):
-                try:
-                    if not file.usable:
-                        raise SourceError(file.error or f"{file.path}: {file.kind}")
-                    found.append((self._whole_if_known(identify(file, splitter, stopped)), one))
-                except SourceError as error:
-                    self._settled(SourceReport(str(file.name), "failed", error=str(error)))
+        with suppress(Interrupted), closing(self._look(files, config, stopped)) as seen:
+            for file, known, one in zip(files, seen, names, strict=True):
+                if isinstance(known, SourceError):
+                    self._settled(SourceReport(str(file.name), "failed", error=str(known)))
+                else:
+                    found.append((self._whole_if_known(known), one))
         return found
 
     def _whole_if_known(self, file: KnownFile) -> KnownFile:
@@ -215,6 +214,7 @@ class _Archive:
                 self._settled(before, planned)
                 continue
             self._add(planned)
+        self._agenda.order()
         self._view.planned(len(surveyed), self._agenda)
         self._settle_kept()
 
@@ -257,14 +257,12 @@ class _Archive:
             stopping = self._stop.requested or self._over()
             if not stopping:
                 self._submit(engine)
-            while self._complete and not self._stop.aborted:
-                self._finish(self._complete.popleft())
-                if not stopping:
-                    self._submit(engine)  # making outputs takes time, in which nobody should be idle
-            if not self._flying and (stopping or not self._agenda.waiting):
+            if not self._flying and not self._complete and (stopping or not self._agenda.waiting):
                 return
-            for event in engine.wait(TICK):
+            for event in engine.wait(0.0 if self._complete else TICK):
                 self._handle(event)
+            if self._complete:  # one at a time: making outputs takes long, in which workers become free
+                self._finish(self._complete.popleft())
             self._view.tick(self._flying)
 
     def _over(self) -> bool:
@@ -272,8 +270,11 @@ class _Archive:
         return self._deadline is not None and self._clock.now() >= self._deadline
 
     def _submit(self, engine: Engine) -> None:
-        while engine.places and (unit := self._agenda.take()) is not None:
-            self._journal.begin(unit.id)
+        places, units = engine.places, list[Unit]()
+        while len(units) < places and (unit := self._agenda.take()) is not None:
+            units.append(unit)
+        self._journal.begin(*(unit.id for unit in units))
+        for unit in units:
             engine.submit(unit, self._state.unit(unit.id))
             self._flying[unit.id] = unit
             self._view.begun(unit)
@@ -297,7 +298,7 @@ class _Archive:
         else:
             self._journal.done(unit.id)
             self._view.back(unit)
-            self._agenda.put(unit)
+            self._agenda.put_back(unit)
 
     def _failed(self, event: Failed) -> None:
         """A unit raised."""
@@ -326,12 +327,14 @@ class _Archive:
         self._settle_kept()
 
     def _tried_in_vain(self, unit: Unit, reason: str, log: str) -> None:
-        """Once more, last, or never again."""
+        """Once more, a little later, or never again."""
         tries = self._journal.failed(unit.id, reason)
         if tries < TRIES:
             self._observer.warning(f"{unit.path}: {reason}; it is tried again ({tries} of {TRIES})")
             self._view.back(unit)
-            self._agenda.put(unit, last=True)
+            self._agenda.put_back(
+                unit, after=len(self._flying)
+            )  # elsewhere, and what was wrong may have passed
             return
         held = Quarantined(unit.id, str(unit.path), reason, tries, log)
         self._quarantine.hold(held)

@@ -88,7 +88,7 @@ def label_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
 
     def runner(*sources: Path | str, **options: Any) -> RunReport:
         if not options.get("processes"):
-            monkeypatch.setattr("vidinfer.run_archive.survey", survey_here)
+            monkeypatch.setattr("vidinfer.archive.look.survey", survey_here)
         observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
         stills = options.pop("stills", no_stills)
         usual = local_engine if options.pop("processes", False) else InProcess

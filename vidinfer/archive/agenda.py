@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
+from vidinfer.archive.order import long_ones_first
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.archive.unit import Unit
 
@@ -36,6 +37,15 @@ class Agenda:
     def put(self, unit: Unit, *, last: bool = False) -> None:
         """It is to be done; ``last``: when all others are."""
         (self._last if last else self._todo).append(unit)
+
+    def put_back(self, unit: Unit, after: int = 0) -> None:
+        """It was taken and is to be done again, ``after`` so many others: not as the last of all, for the others are
+        done by then and everybody would wait for it."""
+        self._todo.insert(after, unit)
+
+    def order(self) -> None:
+        """Those that would be late go first."""
+        self._todo = deque(long_ones_first(self._todo))
 
     def take(self) -> Unit | None:
         """The next one to do."""

@@ -38,13 +38,14 @@ class Journal:
             self._count(line)
         self._file = _append(path)
 
-    def begin(self, unit: str) -> None:
-        """Durable before it returns.
+    def begin(self, *units: str) -> None:
+        """Durable before it returns; of several units at once in one go, as it is the disk that takes long.
 
         Raises:
             SinkError: the disk is full.
         """
-        self._write({"try": unit}, sync=True)
+        for number, unit in enumerate(units, 1):
+            self._write({"try": unit}, sync=number == len(units))
 
     def failed(self, unit: str, reason: str) -> int:
         """The try ended badly through the unit. Returns how many did."""
@@ -92,10 +93,10 @@ class Journal:
             self._open[unit] -= 1
             self._failed[unit] += 1
         elif kind == "done":
-            self._open[unit] = 0
-            self._failed[unit] = 0
+            self._open.pop(unit, None)  # nothing is kept of what went well
+            self._failed.pop(unit, None)
         elif kind == "forgiven":
-            self._failed[unit] = 0
+            self._failed.pop(unit, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, Literal
 
 from vidinfer.archive.agenda import Agenda
@@ -22,7 +23,9 @@ from vidinfer.status import ArchiveStatus, WorkerStatus
 __all__ = ["View"]
 
 EVERY = 0.5
-"""Seconds from one telling to the next."""
+"""Seconds from one telling to the next, at least;"""
+SHARE = 0.02
+"""and more where it takes more than this share of the time, as with a thousand workers."""
 FAILURES = 20
 """Sources that failed, of which the last are told."""
 
@@ -39,6 +42,7 @@ class View:
         self._sources = self._sources_done = self._sources_failed = self._kept_units = self._given_up = 0
         self._failures: deque[tuple[str, str]] = deque(maxlen=FAILURES)
         self._told = clock.now()
+        self._every = EVERY
         self._forecast = Forecast()
         self._tally = Tally(self._told)
         self.pace = Pace()
@@ -108,12 +112,13 @@ class View:
     def tick(self, flying: Mapping[str, Unit]) -> None:
         """Tell how things stand, if it is time to."""
         now = self._clock.now()
-        if now - self._told < EVERY or self._agenda is None:
+        if now - self._told < self._every or self._agenda is None:
             return
         self._told = now
         status = self._status(now, flying, self._agenda)
         self._observer.archive(status)
         self._tell(status, "running")
+        self._every = max(EVERY, (self._clock.now() - now) / SHARE)
 
     def end(self, state: Literal["complete", "interrupted"]) -> None:
         """The run is over."""
@@ -128,7 +133,7 @@ class View:
         self._tally.ended(unit.id, decoded)
 
     def _status(self, now: float, flying: Mapping[str, Unit], agenda: Agenda) -> ArchiveStatus:
-        workers = sorted(
+        told = (
             WorkerStatus(
                 heard.worker,
                 heard.unit.path.name,
@@ -139,6 +144,7 @@ class View:
             for id_, heard in self._workers.items()
             if id_ in flying
         )
+        workers = sorted(told, key=attrgetter("name"))
         light = self.pace.light()
         return ArchiveStatus(
             sources=self._sources,

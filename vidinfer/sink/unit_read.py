@@ -21,6 +21,9 @@ __all__ = ["DamagedUnit", "read_receipt", "read_unit"]
 
 ROWS = 1024
 """Frames in memory at a time."""
+_COMMON = ("outcome", "time_base", "frame", "pts", "duration", "keyframe", "reason", "by", "audited")
+"""Columns that most rows have."""
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 class DamagedUnit(SinkError):
@@ -100,31 +103,43 @@ def _floats(column: Any) -> Any:
 
 
 def _entries(batch: Any, rows: list[int]) -> list[Entry]:
-    names = [name for name in batch.schema.names if not str(batch.schema.field(name).type).startswith("list")]
-    columns = {name: batch.column(name).to_pylist() for name in names}
+    columns = {
+        field.name: _plain(batch.column(field.name))
+        for field in batch.schema
+        if not str(field.type).startswith("list")
+    }
     bases: dict[str, Fraction] = {text: Fraction(text) for text in set(columns["time_base"])}
-    return [_entry({name: columns[name][i] for name in names}, bases, row) for i, row in enumerate(rows)]
+    common = zip(rows, *(columns[name] for name in _COMMON), strict=True)
+    found = []
+    for i, (row, word, text, frame, pts, duration, keyframe, reason, by, audited) in enumerate(common):
+        outcome = _OUTCOMES[word]
+        if outcome is Outcome.GAP:
+            found.append(_gap(columns, i, bases[text]))
+            continue
+        stamp = FrameStamp(frame, pts, bases[text], duration, bool(keyframe))
+        span = None if columns["span_frames"][i] is None else _span(columns, i)
+        of = columns["from_frame"][i]
+        alike = None if of is None else FrameStamp(of, columns["from_pts"][i], bases[text])
+        found.append(Entry(outcome, stamp, row, reason, span=span, by=by, alike=alike, audited=bool(audited)))
+    return found
 
 
-def _entry(of: Mapping[str, Any], bases: Mapping[str, Fraction], row: int) -> Entry:
-    outcome, base = Outcome(of["outcome"]), bases[of["time_base"]]
-    if outcome is Outcome.GAP:
-        gap = Gap(of["first_pts"], of["last_pts"], base, of["packets"], of["reason"])
-        return Entry(outcome, gap, reason=of["reason"])
-    stamp = FrameStamp(of["frame"], of["pts"], base, of["duration"], bool(of["keyframe"]))
-    span = None
-    if of["span_frames"] is not None:
-        span = Span(
-            of["span_first_pts"],
-            of["span_last_pts"],
-            of["span_frames"],
-            of["span_seconds"],
-            bool(of["span_padded"]),
-        )
-    alike = None if of["from_frame"] is None else FrameStamp(of["from_frame"], of["from_pts"], base)
-    return Entry(
-        outcome, stamp, row, of["reason"], span=span, by=of["by"], alike=alike, audited=bool(of["audited"])
+def _plain(column: Any) -> list[Any]:
+    return [None] * len(column) if column.null_count == len(column) else column.to_pylist()
+
+
+def _gap(columns: Mapping[str, list[Any]], i: int, base: Fraction) -> Entry:
+    first, last, packets, reason = (
+        columns[name][i] for name in ("first_pts", "last_pts", "packets", "reason")
     )
+    return Entry(Outcome.GAP, Gap(first, last, base, packets, reason), reason=reason)
+
+
+def _span(columns: Mapping[str, list[Any]], i: int) -> Span:
+    first, last, frames, seconds, padded = (
+        columns[f"span_{name}"][i] for name in ("first_pts", "last_pts", "frames", "seconds", "padded")
+    )
+    return Span(first, last, frames, seconds, bool(padded))
 
 
 def _first_line(error: Exception) -> str:

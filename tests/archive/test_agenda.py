@@ -1,0 +1,104 @@
+"""The order in which units are begun, and what the journal keeps of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vidinfer.archive.agenda import Agenda
+from vidinfer.archive.journal import Journal
+from vidinfer.archive.order import long_ones_first
+from vidinfer.archive.planning import KnownFile, PlannedSource, plan_source
+from vidinfer.archive.unit import Unit
+from vidinfer.outputs import name_outputs
+from vidinfer.source import Part
+
+
+def planned(name: str, *frames: int) -> PlannedSource:
+    """A source of parts of so many frames."""
+    parts = tuple(
+        Part(i or None, i + 1 if i + 1 < len(frames) else None, frames=count)
+        for i, count in enumerate(frames)
+    )
+    (names,) = name_outputs([f"{name}.mp4"], Path("out"), ("jsonl",), video=False)
+    file = KnownFile(f"{name}.mp4", Path(f"{name}.mp4"), (1, "0"), name, parts, sum(frames))
+    return plan_source(file, names, "recipe", ("jsonl",))
+
+
+def filled(*sources: PlannedSource) -> Agenda:
+    agenda = Agenda()
+    for source in sources:
+        for unit in agenda.add(source):
+            agenda.put(unit)
+    return agenda
+
+
+def told(agenda: Agenda) -> list[tuple[str, int]]:
+    """What is taken, in order, as names and frames."""
+    found = []
+    while (unit := agenda.take()) is not None:
+        found.append((unit.path.stem, unit.frames))
+    return found
+
+
+def test_what_would_be_late_goes_first_and_the_rest_stays_source_by_source() -> None:
+    agenda = filled(
+        planned("a", 100, 100, 40), planned("long", 300), planned("b", 100, 70), planned("huge", 900)
+    )
+    agenda.order()
+    rest = [("a", 100), ("a", 100), ("a", 40), ("b", 100), ("b", 70)]
+    assert told(agenda) == [("huge", 900), ("long", 300), *rest]
+
+
+def test_units_of_unknown_length_are_told_apart_by_their_bytes() -> None:
+    units = [Unit(str(i), Path(f"{i}.ts"), (size, "0")) for i, size in enumerate((10**6, 10**6, 10**8))]
+    assert [unit.id for unit in long_ones_first(units)] == ["2", "0", "1"]
+    assert long_ones_first([]) == []
+
+
+def test_what_is_done_again_comes_after_a_while_not_at_the_end() -> None:
+    agenda = filled(planned("a", *range(1, 11)))
+    first = agenda.take()
+    assert first is not None
+    agenda.put_back(first, after=3)
+    second = agenda.take()
+    assert second is not None
+    agenda.put_back(second)
+    assert [frames for _, frames in told(agenda)] == [2, 3, 4, 1, 5, 6, 7, 8, 9, 10]
+    agenda.put_back(first, after=100)
+    assert told(agenda) == [("a", 1)]
+
+
+def test_tries_that_begin_together_are_durable_with_one_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs = []
+    real = os.fdatasync
+    monkeypatch.setattr("os.fdatasync", lambda file: (syncs.append(lines(tmp_path)), real(file)))
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.begin(*"abc")
+    journal.begin()
+    journal.begin("d")
+    journal.close()
+    assert syncs == [3, 4], "after the last line of each"
+    again = Journal(tmp_path / "journal.jsonl")
+    again.close()
+    assert [again.open_tries(unit) for unit in "abcde"] == [1, 1, 1, 1, 0]
+
+
+def lines(folder: Path) -> int:
+    return len((folder / "journal.jsonl").read_text().splitlines())
+
+
+def test_a_unit_that_went_well_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    for number in range(100):
+        journal.begin(f"{number}")
+        journal.failed(f"{number}", "crashed") if number % 2 else None
+        journal.done(f"{number}")
+    assert not journal._open
+    assert not journal._failed
+    assert (journal.open_tries("1"), journal.failures("1")) == (0, 0)
+    journal.close()
