@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -134,13 +134,14 @@ class SimulatedCluster:
                 self._count_idle(worker, self.last)
             self._count_start(worker, self.last)
 
-    def model_facts(self) -> dict[str, Any]:
+    def model_facts(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         """Of no model."""
+        del stopped
         return model_facts(MODEL)
 
-    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location], stopped: Callable[[], bool]) -> tuple[str, str] | None:
         """Nothing to choose from."""
-        del paths
+        del paths, stopped
         return None
 
     @property

@@ -53,6 +53,8 @@ class RunReport:
 
     sources: tuple[SourceReport, ...]
     seconds: float
+    page: Path | None = None
+    """The report of an archive, for people."""
 
     @property
     def exit_status(self) -> int:

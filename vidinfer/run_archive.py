@@ -9,7 +9,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from vidinfer.archive.account import Account
 from vidinfer.archive.agenda import Agenda
+from vidinfer.archive.choice import as_chosen, check_same_model, keep_model, known_model
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.engines import engine_factory
 from vidinfer.archive.finish import Part, finish_source, finished_before
@@ -17,9 +19,8 @@ from vidinfer.archive.journal import Journal, Quarantine, Quarantined
 from vidinfer.archive.look import Look, look_over
 from vidinfer.archive.planning import KnownFile, PlannedSource, plan_source
 from vidinfer.archive.recipe import digest, recipe_of
-from vidinfer.archive.report import REPORT, Stills, Told, take_stills, write_html
+from vidinfer.archive.report import REPORT, Stills, take_stills
 from vidinfer.archive.state import StateFolder
-from vidinfer.archive.summary import row_of
 from vidinfer.archive.unit import WHOLE, Unit
 from vidinfer.archive.view import View
 from vidinfer.clock import Clock, MonotonicClock, seconds_until
@@ -28,7 +29,7 @@ from vidinfer.errors import Interrupted, SinkError, SourceError
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
 from vidinfer.progress import ArchiveObserver, StopSignal
 from vidinfer.report import RunReport, SourceReport
-from vidinfer.sink.manifest import MANIFEST, write_manifest
+from vidinfer.sink.manifest import MANIFEST
 from vidinfer.sink.unit_read import DamagedUnit, read_receipt
 from vidinfer.source import SourceFile, expand_sources
 
@@ -116,12 +117,13 @@ class _Archive:
         self._flying: dict[str, Unit] = {}
         self._bad: dict[str, Quarantined] = {}
         """Units that are given up, for this run at least."""
-        self._reports: list[SourceReport] = []
-        self._told: list[Told] = []
         self._recipe = ""
+        self._unplanned: dict[str, None] = {}
+        """Sources that nothing is known of yet."""
         self._kept: list[Unit] = []
         """Units that were done before."""
         self._view = View(observer, clock, state)
+        self._account = Account(config, observer, self._view, state)
 
     def run(self) -> RunReport:
         """Plan, label, finish."""
@@ -130,35 +132,54 @@ class _Archive:
         if not expanded.files and len(expanded.errors) == 1:
             raise expanded.errors[0][1]
         for spec, error in expanded.errors:
-            self._settled(SourceReport(spec, "failed", error=str(error)))
+            self._account.settle(SourceReport(spec, "failed", error=str(error)))
+        self._unplanned = dict.fromkeys(str(file.name) for file in expanded.files)
         surveyed = self._survey(expanded.files)
-        if surveyed:
-            config, fallback = self._as_chosen([file for file, _ in surveyed])
-            with self._engine(config, fallback) as engine:
-                self._plan(surveyed, engine.model_facts())
-                self._label(engine)
+        with suppress(Interrupted):
+            if surveyed:
+                self._work(surveyed)
+        for name in self._unplanned:
+            self._account.settle(SourceReport(name, "interrupted", error="not begun"))
         for planned in self._agenda.open_sources():
-            self._settled(SourceReport(planned.file.name, "interrupted", error="not finished"), planned)
-        write_manifest(self._config.out / MANIFEST, [told.row for told in self._told])
-        self._report()
-        interrupted = any(one.row.status == "interrupted" for one in self._told)
-        self._view.end("interrupted" if interrupted else "complete")
-        return RunReport(tuple(self._reports), self._clock.now() - self._began)
-
-    def _report(self) -> None:
-        """For people; a run does not fail for it."""
-        try:
-            write_html(
-                self._config,
-                self._told,
-                [held for held in self._bad.values() if self._quarantine.get(held.unit)],
-                self._view.pace,
-                self._clock.now() - self._began,
-                stills=self._stills,
-                hurry=lambda: self._stop.aborted,
+            self._account.settle(
+                SourceReport(planned.file.name, "interrupted", error="not finished"), planned
             )
-        except SinkError as error:
-            self._observer.warning(f"no report: {error}")
+        return self._told()
+
+    def _told(self) -> RunReport:
+        self._account.write_manifest()
+        held = [one for one in self._bad.values() if self._quarantine.get(one.unit)]
+        seconds = self._clock.now() - self._began
+        page = self._account.write_page(held, seconds, stills=self._stills, hurry=lambda: self._stop.aborted)
+        self._view.end("interrupted" if self._account.interrupted else "complete")
+        return RunReport(tuple(self._account.reports), self._clock.now() - self._began, page)
+
+    def _work(self, surveyed: Sequence[tuple[KnownFile, OutputNames]]) -> None:
+        """Plan and label. An engine is started only if there is something for it.
+
+        Raises:
+            Interrupted: a stop was asked for before the model was there.
+        """
+        files = [file for file, _ in surveyed]
+        config, fallback = as_chosen(self._config, self._state, self._engine, files, self._stopped)
+        known = known_model(config, self._state)
+        if known is not None:
+            self._plan(surveyed, known)
+            if not self._agenda.waiting:
+                self._finish_complete()
+            if not self._agenda.waiting:
+                return
+        with self._engine(config, fallback) as engine:
+            facts = engine.model_facts(self._stopped)
+            if known is None:
+                keep_model(config, self._state, facts)
+                self._plan(surveyed, facts)
+            else:
+                check_same_model(config, self._state, known, facts)
+            self._label(engine)
+
+    def _stopped(self) -> bool:
+        return self._stop.requested
 
     def _survey(self, files: Sequence[SourceFile]) -> list[tuple[KnownFile, OutputNames]]:
         """Every file looked at; those that cannot be read are told."""
@@ -168,11 +189,11 @@ class _Archive:
             check_free(names, [config.out / MANIFEST, config.out / REPORT])
         self._state.begin()
         found = []
-        stopped = partial(getattr, self._stop, "requested")
-        with suppress(Interrupted), closing(self._look(files, config, stopped)) as seen:
+        with suppress(Interrupted), closing(self._look(files, config, self._stopped)) as seen:
             for file, known, one in zip(files, seen, names, strict=True):
                 if isinstance(known, SourceError):
-                    self._settled(SourceReport(str(file.name), "failed", error=str(known)))
+                    self._unplanned.pop(str(file.name), None)
+                    self._account.settle(SourceReport(str(file.name), "failed", error=str(known)))
                 else:
                     found.append((self._whole_if_known(known), one))
         return found
@@ -183,35 +204,18 @@ class _Archive:
             return replace(file, parts=(WHOLE,))
         return file
 
-    def _as_chosen(self, files: Sequence[KnownFile]) -> tuple[RunConfig, RunConfig | None]:
-        """The configuration with backend and precision as they were chosen when this folder was begun, so that a run
-        that goes on labels as it began; and what to do about pictures on which that is not exact."""
-        config = self._config
-        if "auto" not in (config.backend, config.precision):
-            return config, None
-        asked = ("model", "weights", "device", "backend", "precision", "task")
-        key = digest({name: str(getattr(config, name)) for name in asked})
-        choice = self._state.choice(key)
-        if choice is None:
-            with self._engine(replace(config, workers=1), None) as scout:
-                chosen = scout.choose(file.path for file in files) or ("eager", "fp32")
-            choice = {"model": config.model, "backend": chosen[0], "precision": chosen[1]}
-            self._state.keep_choice(key, choice)
-        pinned = replace(config, backend=choice["backend"], precision=choice["precision"])
-        eager = replace(config, backend="eager", precision="fp32")
-        return pinned, None if pinned == eager else eager
-
     def _plan(self, surveyed: Sequence[tuple[KnownFile, OutputNames]], facts: dict[str, Any]) -> None:
         """Name all units, and find out which are still to do."""
         self._recipe = digest(recipe_of(self._config, facts["sha256"]))
         windows = facts["task"] in ("video", "optical_flow")  # looks at several frames at once
         for found, names in surveyed:
+            self._unplanned.pop(found.name, None)
             file = replace(found, parts=(WHOLE,)) if windows else found
             planned = plan_source(file, names, self._recipe, self._config.label_files)
             before = finished_before(planned)
             if before is not None:
                 self._view.kept(planned)
-                self._settled(before, planned)
+                self._account.settle(before, planned)
                 continue
             self._add(planned)
         self._agenda.order()
@@ -264,6 +268,11 @@ class _Archive:
             if self._complete:  # one at a time: making outputs takes long, in which workers become free
                 self._finish(self._complete.popleft())
             self._view.tick(self._flying)
+
+    def _finish_complete(self) -> None:
+        """Make all outputs that can be made."""
+        while self._complete and not self._stop.aborted:
+            self._finish(self._complete.popleft())
 
     def _over(self) -> bool:
         """The time that was allowed is used up."""
@@ -319,11 +328,14 @@ class _Archive:
 
     def _plan_whole(self, unit: Unit) -> None:
         """A part cannot be had by itself: its file is labelled in one go."""
+        self._view.dropped(unit)
         for planned in self._agenda.needing(unit.id):
             self._state.keep_whole(planned.file.fingerprint)
-            self._agenda.closed(planned)
+            self._view.withdrawn(self._agenda.withdraw(planned))
             file = replace(planned.file, parts=(WHOLE,))
-            self._add(plan_source(file, planned.names, self._recipe, self._config.label_files))
+            anew = plan_source(file, planned.names, self._recipe, self._config.label_files)
+            self._add(anew)
+            self._view.added(unit for unit in anew.units if unit in self._agenda.queue())
         self._settle_kept()
 
     def _tried_in_vain(self, unit: Unit, reason: str, log: str) -> None:
@@ -360,7 +372,7 @@ class _Archive:
             status = "quarantined" if self._quarantine.get(planned.units[0].id) else "failed"
             self._agenda.closed(planned)
             report = SourceReport(planned.file.name, "failed", error=parts[0].held.reason)
-            self._settled(report, planned, status)
+            self._account.settle(report, planned, status)
             return
         try:
             report = finish_source(planned, parts)
@@ -370,25 +382,13 @@ class _Archive:
         except SinkError as error:
             raise SinkError(f"{error}; {GO_ON}") from error
         self._agenda.closed(planned)
-        self._settled(report, planned)
+        self._account.settle(report, planned)
 
     def _again(self, unit: Unit, error: DamagedUnit) -> None:
         self._observer.warning(f"{error}; it is made anew")
         self._state.unit(unit.id).unlink(missing_ok=True)
         self._view.back(unit)
         self._agenda.reopen(unit)
-
-    def _settled(
-        self, report: SourceReport, planned: PlannedSource | None = None, status: str | None = None
-    ) -> None:
-        """A source is done with."""
-        units = () if planned is None else tuple(self._state.unit(unit.id) for unit in planned.units)
-        row = row_of(report, planned, self._config.out, status)
-        self._told.append(Told(row, report.warnings, units))
-        report = replace(report, details={})  # thousands of them are kept
-        self._reports.append(report)
-        self._view.source_settled(report)
-        self._observer.source_finished(report)
 
 
 def _deadline(config: RunConfig, now: float) -> float | None:

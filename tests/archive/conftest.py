@@ -46,10 +46,10 @@ class InProcess:
     def __exit__(self, *_: object) -> None:
         self._labeller.close()
 
-    def model_facts(self) -> dict[str, Any]:
+    def model_facts(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         return self._labeller.load()
 
-    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location], stopped: Callable[[], bool]) -> tuple[str, str] | None:
         return self._labeller.choose(next(iter(paths)))
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +44,13 @@ class Patient(Brightness):
     def forward(self, pictures: Tensor) -> Tensor:
         threading.Event().wait(0.2)
         return super().forward(pictures)
+
+
+def endless() -> nn.Module:
+    """A model that never is there; the file named in the environment says that it is being loaded."""
+    Path(os.environ["VIDINFER_TEST_LOADING"]).touch()
+    threading.Event().wait()
+    raise AssertionError("somebody else had the event")
 
 
 def patient() -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,29 @@ def test_a_unit_that_went_well_leaves_nothing_in_memory(tmp_path: Path) -> None:
     assert not journal._failed
     assert (journal.open_tries("1"), journal.failures("1")) == (0, 0)
     journal.close()
+
+
+def test_a_source_that_is_withdrawn_counts_no_more() -> None:
+    long, other = planned("long", 100, 100, 100, 100), planned("other", 50)
+    agenda = filled(long, other)
+    first, second = agenda.take(), agenda.take()
+    assert first is not None
+    assert second is not None
+    assert not agenda.settle(first.id)
+    assert [unit.id for unit in agenda.withdraw(long)] == [unit.id for unit in long.units[2:]]
+    assert (agenda.units, agenda.settled, agenda.waiting) == (1, 0, 1)
+    assert agenda.settle(second.id) == []  # it was under way, and ends in vain
+    assert agenda.settled == 0
+    assert told(agenda) == [("other", 50)]
+    assert agenda.open_sources() == [other]
+
+
+def test_a_copy_keeps_the_units_until_it_is_withdrawn_too() -> None:
+    long = planned("long", 100, 100)
+    copy = replace(long, file=replace(long.file, name="copy.mp4"))
+    agenda = filled(long, copy)
+    assert agenda.units == 2
+    assert agenda.withdraw(long) == []
+    assert (agenda.units, agenda.waiting) == (2, 2)
+    assert agenda.withdraw(copy) == list(copy.units)
+    assert (agenda.units, agenda.settled, agenda.waiting) == (0, 0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,13 @@ def test_the_sum_of_several_sources() -> None:
     report = RunReport((COMPLETE, DAMAGED, FAILED), 46)
     assert (
         run_line(report) == "3 sources: 1 complete, 1 damaged, 1 failed; 460 frames in 46.0 s (10.0 frames/s)"
+    )
+    skipped = replace(COMPLETE, status="skipped")
+    page = Path("labels/report.html")
+    assert run_line(RunReport((skipped, skipped), 2.2, page)) == "2 sources: 2 skipped; see labels/report.html"
+    assert (
+        run_line(RunReport((skipped, COMPLETE), 36, page))
+        == "2 sources: 1 complete, 1 skipped; 360 frames in 36.0 s (10.0 frames/s); see labels/report.html"
     )
 
 

@@ -67,7 +67,7 @@ class Agenda:
     def settle(self, unit_id: str) -> list[PlannedSource]:
         """It is committed or given up. Returns the sources whose last unit it was."""
         complete = []
-        self.settled += 1
+        self.settled += unit_id in self._sources  # else it was withdrawn while somebody had it
         for planned in self._sources.get(unit_id, ()):
             self._left[id(planned)] -= 1
             if not self._left[id(planned)]:
@@ -81,6 +81,20 @@ class Agenda:
             self._sources[unit_id].remove(planned)
             if not self._sources[unit_id]:
                 del self._sources[unit_id]
+
+    def withdraw(self, planned: PlannedSource) -> list[Unit]:
+        """An open source is not to be done as it was planned. Returns those of its units that waited and that nobody
+        else needs; those under way end in vain. Cost: O(units that wait)."""
+        mine, left = {unit.id for unit in planned.units}, self._left[id(planned)]
+        self.closed(planned)
+        if not mine.isdisjoint(self._sources):
+            return []  # there is a copy of it
+        waiting = [unit for unit in self.queue() if unit.id in mine]
+        self._todo = deque(unit for unit in self._todo if unit.id not in mine)
+        self._last = deque(unit for unit in self._last if unit.id not in mine)
+        self.units -= len(mine)
+        self.settled -= len(mine) - left
+        return waiting
 
     def reopen(self, unit: Unit) -> None:
         """A unit that was settled turned out not to be whole: it is done again, last."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -11,9 +11,13 @@ from typing import Any, Protocol
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
+from vidinfer.errors import Interrupted
 from vidinfer.storage import Location
 
-__all__ = ["Done", "Engine", "EngineFactory", "Event", "Failed", "Heard", "Lost"]
+__all__ = ["LOOK", "Done", "Engine", "EngineFactory", "Event", "Failed", "Heard", "Lost", "go_on"]
+
+LOOK = 0.5
+"""Seconds from one look for a stop to the next, while the model is loaded or a backend chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +70,28 @@ Event = Done | Failed | Lost | Heard
 class Engine(Protocol):
     """Labels units, several at a time. Thread rule: one thread."""
 
-    def model_facts(self) -> dict[str, Any]:
+    def model_facts(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         """The facts of the model, as in receipts; waits until somebody has loaded it.
 
+        Args:
+            stopped: looked at each half second; true ends the wait.
+
         Raises:
+            Interrupted: ``stopped()`` became true.
             ModelUnavailable: nobody can.
             UsageError: an option that it does not have.
         """
         ...
 
-    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location], stopped: Callable[[], bool]) -> tuple[str, str] | None:
         """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
 
+        Args:
+            paths: files.
+            stopped: looked at each half second; true ends the wait.
+
         Raises:
+            Interrupted: ``stopped()`` became true.
             ModelUnavailable, UsageError: the model cannot be loaded, or not be run as asked for.
         """
         ...
@@ -122,3 +135,13 @@ class EngineFactory(Protocol):
             clock: of limits.
         """
         ...
+
+
+def go_on(stopped: Callable[[], bool]) -> None:
+    """For waits.
+
+    Raises:
+        Interrupted: ``stopped()`` is true.
+    """
+    if stopped():
+        raise Interrupted("stopped before the model was there")

@@ -80,6 +80,12 @@ class Forecast:
         else:
             kind.waiting += frames
 
+    def withdrawn(self, unit: Unit) -> None:
+        """It waited, and need not be done."""
+        kind, frames = self._kind(unit), frames_of(unit)
+        kind.total -= frames
+        kind.waiting -= frames
+
     def begun(self, unit: Unit, now: float) -> None:
         """A worker has it."""
         kind = self._kind(unit)

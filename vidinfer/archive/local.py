@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vidinfer.archive.engine import Done, Event, Failed, Heard, Lost
+from vidinfer.archive.engine import LOOK, Done, Event, Failed, Heard, Lost, go_on
 from vidinfer.archive.unit import Unit
 from vidinfer.archive.worker import work
 from vidinfer.clock import Clock
@@ -121,17 +121,19 @@ class LocalEngine:
         except OSError:
             return  # it is gone, which `wait` finds out
 
-    def model_facts(self) -> dict[str, Any]:
+    def model_facts(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         """Waits for the first process to have loaded the model.
 
         Raises:
+            Interrupted: ``stopped()`` became true.
             ModelUnavailable, UsageError: it cannot be loaded.
         """
         while self._facts is None:
-            self.wait(1.0)
+            go_on(stopped)
+            self.wait(LOOK)
         return self._facts
 
-    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location], stopped: Callable[[], bool]) -> tuple[str, str] | None:
         """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
 
         Raises:
@@ -139,21 +141,27 @@ class LocalEngine:
         """
         for path in paths:
             while not self.places:
-                self.wait(1.0)
+                go_on(stopped)
+                self.wait(LOOK)
             worker = next(worker for worker in self._workers if worker.ready)
-            answer = self._asked(worker, ("choose", path))
+            answer = self._asked(worker, ("choose", path), stopped)
             if answer is not None and answer[0] == "chosen":
                 return answer[1], answer[2]
             if answer is not None and answer[1] in ("unavailable", "usage"):
                 raise as_raised(answer[1], answer[2], answer[3])
         return None
 
-    def _asked(self, worker: _Worker, question: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _asked(
+        self, worker: _Worker, question: tuple[Any, ...], stopped: Callable[[], bool]
+    ) -> tuple[Any, ...] | None:
         """The answer; ``None``: the process is gone, and another has its place."""
+        until = self._clock.now() + self._limits.load
         try:
             worker.pipe.send(question)
-            if worker.pipe.poll(self._limits.load):
-                return tuple(worker.pipe.recv())
+            while self._clock.now() < until:
+                go_on(stopped)
+                if worker.pipe.poll(LOOK):
+                    return tuple(worker.pipe.recv())
         except (EOFError, OSError):
             self._replace(worker, None)
             return None

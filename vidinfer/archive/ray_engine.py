@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vidinfer.archive.engine import Done, Event, Failed, Heard, Lost
+from vidinfer.archive.engine import LOOK, Done, Event, Failed, Heard, Lost, go_on
 from vidinfer.archive.local import Limits, as_raised, log_tail
 from vidinfer.archive.ray_actor import Briefing, UnitActor, versions
 from vidinfer.archive.ray_share import Share
@@ -145,18 +145,20 @@ class RayEngine:
         worker.unit, worker.decoded, worker.heard = unit, 0, self._clock.now()
         worker.job = worker.actor.label.remote(unit, target)
 
-    def model_facts(self) -> dict[str, Any]:
+    def model_facts(self, stopped: Callable[[], bool]) -> dict[str, Any]:
         """Waits for the first actor to have loaded the model.
 
         Raises:
+            Interrupted: ``stopped()`` became true.
             ModelUnavailable: it cannot be loaded, or nobody in the cluster has room for an actor.
             UsageError: an option that the model does not have, or a node that cannot take part.
         """
         while self._facts is None:
-            self.wait(1.0)
+            go_on(stopped)
+            self.wait(LOOK)
         return self._facts
 
-    def choose(self, paths: Iterable[Location]) -> tuple[str, str] | None:
+    def choose(self, paths: Iterable[Location], stopped: Callable[[], bool]) -> tuple[str, str] | None:
         """Backend and precision that are best for the first of these files that can be used; ``None``: for none.
 
         Raises:
@@ -164,18 +166,23 @@ class RayEngine:
         """
         for path in paths:
             while not self.places:
-                self.wait(1.0)
+                go_on(stopped)
+                self.wait(LOOK)
             worker = next(filter(_is_free, self._workers))
-            answer = self._asked(worker, worker.actor.choose.remote(path))
+            answer = self._asked(worker, worker.actor.choose.remote(path), stopped)
             if answer is not None and answer[0] == "chosen":
                 return answer[1], answer[2]
             if answer is not None and answer[1] in ("unavailable", "usage"):
                 raise as_raised(answer[1], answer[2], answer[3])
         return None
 
-    def _asked(self, worker: _Worker, job: Any) -> tuple[Any, ...] | None:
+    def _asked(self, worker: _Worker, job: Any, stopped: Callable[[], bool]) -> tuple[Any, ...] | None:
         """The answer; ``None``: the actor is gone, and another has its place."""
-        done, _ = self._ray.wait([job], timeout=self._limits.load)
+        until = self._clock.now() + self._limits.load
+        done: list[Any] = []
+        while not done and self._clock.now() < until:
+            go_on(stopped)
+            done, _ = self._ray.wait([job], timeout=LOOK)
         if not done:
             self._replace(worker, f"no answer for {self._limits.load:g} s, so it was ended")
             return None

@@ -69,6 +69,16 @@ class View:
         for unit in units:
             self._forecast.add(unit, done=True)
 
+    def withdrawn(self, units: Iterable[Unit]) -> None:
+        """Units that waited are not to be done after all."""
+        for unit in units:
+            self._forecast.withdrawn(unit)
+
+    def added(self, units: Iterable[Unit]) -> None:
+        """There are more units to do than were planned."""
+        for unit in units:
+            self._forecast.add(unit)
+
     def begun(self, unit: Unit) -> None:
         """Somebody has it."""
         self._forecast.begun(unit, self._clock.now())

@@ -53,8 +53,11 @@ def run_line(report: RunReport) -> str:
     statuses = Counter(source.status for source in report.sources)
     order: tuple[Status, ...] = ("complete", "skipped", "damaged", "failed", "interrupted")
     told = ", ".join(f"{statuses[status]} {status}" for status in order if statuses[status])
-    frames = sum(source.ledger.decoded for source in report.sources if source.ledger)
-    return f"{count(len(report.sources), 'source')}: {told}; {_rate(count(frames, 'frame'), frames, report.seconds)}"
+    done = [source.ledger for source in report.sources if source.ledger and source.status != "skipped"]
+    frames = sum(ledger.decoded for ledger in done)
+    page = "" if report.page is None else f"; see {report.page}"
+    rate = f"; {_rate(count(frames, 'frame'), frames, report.seconds)}" if done else ""
+    return f"{count(len(report.sources), 'source')}: {told}{rate}{page}"
 
 
 def _speed(report: SourceReport, ledger: LedgerSnapshot) -> str:
