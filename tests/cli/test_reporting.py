@@ -88,7 +88,9 @@ def test_the_sum_of_several_sources() -> None:
     )
     skipped = replace(COMPLETE, status="skipped")
     page = Path("labels/report.html")
-    assert run_line(RunReport((skipped, skipped), 2.2, page)) == "2 sources: 2 skipped; see labels/report.html"
+    assert (
+        run_line(RunReport((skipped, skipped), 2.2, page)) == "2 sources: 2 skipped; see labels/report.html"
+    )
     assert (
         run_line(RunReport((skipped, COMPLETE), 36, page))
         == "2 sources: 1 complete, 1 skipped; 360 frames in 36.0 s (10.0 frames/s); see labels/report.html"
