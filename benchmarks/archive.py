@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.clips import repeated, scaled
 
-ROUNDS = 3
+ROUNDS = 2
 MODEL = ("--model", "demo", "--backend", "openvino", "--precision", "fp32")
 LIGHT = ("--model", "mobilenet_v3_small", "--weights", "none", "--backend", "openvino", "--precision", "fp32")
 ONE_BY_ONE, WORKERS = ("--engine", "none"), ("--engine", "local", "--workers", "2")

@@ -51,6 +51,19 @@ def test_what_cannot_be_read_is_listed_and_counts(archive: Path, capsys: pytest.
     assert told["expected"] is None
 
 
+def test_without_the_model_the_headers_are_told(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = ["--model", "resnet18", "--weights", str(tmp_path / "gone.pth")]
+    assert main(["plan", str(archive), *gone]) == 1
+    out = capsys.readouterr().out
+    assert "3 files" in out
+    assert "the time could not be measured: " in out
+    assert "gone.pth" in out
+    assert main(["plan", str(archive), *gone, "--json"]) == 1
+    assert "gone.pth" in json.loads(capsys.readouterr().out)["unmeasured"]
+
+
 def test_time_bytes_and_cost_with_intervals(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         *("--model", "demo", "--backend", "eager", "--precision", "fp32", "--sample", "2s", "--seed", "3"),

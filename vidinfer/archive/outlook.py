@@ -11,6 +11,7 @@ from vidinfer.archive.survey import Surveyed, survey
 from vidinfer.archive.totals import Totals, totals_of
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
+from vidinfer.errors import ModelUnavailable
 from vidinfer.progress import StopSignal
 from vidinfer.source import expand_sources
 
@@ -33,6 +34,8 @@ class Outlook:
     expected: Expected | None
     price_per_hour: float | None
     survey_seconds: float
+    unmeasured: str = ""
+    """Why nothing could be measured though it was to be; empty: nothing stood in the way."""
 
     @property
     def problems(self) -> list[Surveyed]:
@@ -48,8 +51,8 @@ class Outlook:
 
     @property
     def exit_status(self) -> int:
-        """1 where something cannot be read."""
-        return 1 if self.missing or self.problems else 0
+        """1 where something cannot be read, or not be measured."""
+        return 1 if self.missing or self.problems or self.unmeasured else 0
 
     def as_dict(self) -> dict[str, object]:
         """Ready for JSON."""
@@ -67,6 +70,7 @@ class Outlook:
             ],
             "missing": self.missing,
             "survey_seconds": self.survey_seconds,
+            "unmeasured": self.unmeasured or None,
             "expected": None
             if expected is None
             else {
@@ -114,7 +118,6 @@ def look_ahead(
     Raises:
         Interrupted: stopped before the survey was done.
         UsageError: options that make no sense.
-        ModelUnavailable: there is something to measure, but no model.
     """
     config.require_offline()
     began = clock.now()
@@ -131,7 +134,11 @@ def look_ahead(
     usable = [file for file in files if file.usable]
     frames = sum(labelled_frames(file, config) for file in usable)
     drawn = draw_pieces(usable, config, sample, seed=seed)
-    pieces = measure_pieces(drawn, len(usable), config, clock, stop, measuring) if drawn else []
+    pieces, unmeasured = [], ""
+    try:
+        pieces = measure_pieces(drawn, len(usable), config, clock, stop, measuring) if drawn else []
+    except ModelUnavailable as error:  # what the headers say is worth having all the same
+        unmeasured = str(error)
     return Outlook(
         files,
         [str(error) for _, error in expanded.errors],
@@ -142,4 +149,5 @@ def look_ahead(
         expect(pieces, len(usable), frames, seed=seed),
         price_per_hour,
         took,
+        unmeasured,
     )

@@ -79,6 +79,8 @@ def _problems(outlook: Outlook) -> str:
 def _expected(outlook: Outlook) -> str:
     expected = outlook.expected
     if expected is None:
+        if outlook.unmeasured:
+            return f"the time could not be measured: {outlook.unmeasured}"
         if outlook.sampled and outlook.totals.usable.files:
             return "nothing could be measured: no piece of it could be labelled"
         return ""
