@@ -110,3 +110,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"model: \xff\xfe")
     with pytest.raises(UsageError, match="not UTF-8 text: byte 7"):
         read_file(binary)
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_an_archive_run_with_video_says_how_to_draw_afterwards(engine: str) -> None:
+    config = RunConfig(sources=("in",), engine=engine, video=True, out="my labels")
+    with pytest.raises(UsageError) as caught:
+        config.require_archive()
+    assert f"engine {engine} with --video" in str(caught.value)
+    assert "`vidinfer render 'my labels' --out 'my labels' --resume`" in str(caught.value)
+    assert "--engine none" in str(caught.value)
+    with pytest.raises(UsageError, match=r"leave out --video, --class-maps"):
+        RunConfig(sources=("in",), engine=engine, video=True, class_maps=True).require_archive()

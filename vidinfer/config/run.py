@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -176,6 +177,12 @@ class RunConfig:
             )
         if self.engine != "ray" and self.address is not None:
             raise UsageError(f"address {self.address}: of a Ray cluster; give --engine ray with it")
+        if self.video and replace(self, video=False)._writes_label_files_only:
+            out = shlex.quote(str(self.out))
+            raise UsageError(
+                f"engine {self.engine} with --video: archive runs write label files only; leave out --video and draw "
+                f"afterwards, with `vidinfer render {out} --out {out} --resume`, or give --engine none"
+            )
         if not self._writes_label_files_only:
             raise UsageError(
                 f"engine {self.engine}: writes label files only; leave out --video, --class-maps, --flow-files and "
