@@ -122,3 +122,20 @@ def test_an_archive_run_with_video_says_how_to_draw_afterwards(engine: str) -> N
     assert "--engine none" in str(caught.value)
     with pytest.raises(UsageError, match=r"leave out --video, --class-maps"):
         RunConfig(sources=("in",), engine=engine, video=True, class_maps=True).require_archive()
+
+
+@pytest.mark.parametrize("option", [{"until": "07:00"}, {"budget": "6h"}])
+def test_a_limit_of_time_that_nothing_would_keep_is_refused(tmp_path: Path, option: dict[str, str]) -> None:
+    """A night's run over a folder is one of archives, unless it draws."""
+    folder = str(tmp_path)
+    RunConfig(sources=(folder,), **option).require_offline()
+    RunConfig(sources=("a.mp4",), engine="local", **option).require_offline()
+    (name,) = option
+    for config in (
+        RunConfig(sources=("a.mp4",), **option),
+        RunConfig(sources=(folder,), video=True, **option),
+    ):
+        with pytest.raises(UsageError, match=rf"^{name}: of archive runs.*give --engine local"):
+            config.require_offline()
+    with pytest.raises(UsageError, match="without --video"):
+        RunConfig(sources=(folder,), video=True, **option).require_offline()

@@ -150,7 +150,7 @@ class RunConfig:
         return bool(self.label_files) and not (any(pictures) or self.labels_to_stdout)
 
     def require_offline(self) -> None:
-        """Refuse what only live streams have.
+        """Refuse what only live streams have, and limits of time that nothing would keep.
 
         Raises:
             UsageError: names it.
@@ -163,6 +163,13 @@ class RunConfig:
             if getattr(self, name) != _DEFAULTS[name]:
                 flag = name.replace("_", "-")
                 raise UsageError(f"{flag}: for live streams only; leave it out, or give --mode live")
+        for name in () if self.archive else ("until", "budget"):
+            if getattr(self, name) is not None:
+                with_video = ", without --video" if self.video else ""
+                raise UsageError(
+                    f"{name}: of archive runs, and this one labels in one process; give --engine local with it"
+                    f"{with_video}, or leave it out"
+                )
 
     def require_archive(self) -> None:
         """Refuse what the runs over archives do not have.
