@@ -79,6 +79,10 @@ def check_writable(out: Path) -> None:
         folder = folder.parent
     if not folder.is_dir():
         raise SinkError(f"--out {out}: {folder} is a file, not a folder; choose another folder")
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise SinkError(
+            f"--out {out}: {folder} is on a read-only file system; choose a folder on another one"
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise SinkError(f"--out {out}: no permission to write in {folder}; choose another folder")
 

@@ -44,9 +44,10 @@ def render_labels(
     *,
     source: Path | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     done: Callable[[Rendered], None],
     failed: Callable[[VidinferError], None],
-) -> None:
+) -> int:
     """Draw the labels of files, and of those in folders, on the videos that they were made from.
 
     Args:
@@ -54,8 +55,12 @@ def render_labels(
         out: the folder for the videos; folders of the labels are mirrored in it.
         source: the video, or a folder that the videos are in; ``None``: where the run found them.
         overwrite: replace videos that are there already.
+        resume: keep videos that are newer than their labels, and replace the others.
         done: called after each video.
         failed: called for each label file that cannot be rendered; the others go on.
+
+    Returns:
+        How many videos were kept.
 
     Raises:
         UsageError: labels that cannot be drawn, or outputs that exist; nothing is written then.
@@ -64,18 +69,31 @@ def render_labels(
     """
     opened = open_all(specs, failed)
     _require(opened, source)
-    outputs = [out / f"{found.name}.annotated.mp4" for found, _ in opened]
-    if not overwrite:
-        refuse_existing(outputs)
+    work = [(labels, out / f"{found.name}.annotated.mp4") for found, labels in opened]
+    count = len(work)
+    if resume:
+        work = [(labels, output) for labels, output in work if not _is_newer(output, labels.path)]
+    elif not overwrite:
+        refuse_existing([output for _, output in work])
     check_writable(out)
     plan = thread_plan()
-    for (_, labels), output in zip(opened, outputs, strict=True):
+    for labels, output in work:
         try:
-            rendered = _render(labels, find_original(labels, source), output, plan, overwrite=overwrite)
+            original = find_original(labels, source)
+            rendered = _render(labels, original, output, plan, overwrite=overwrite or resume)
         except (LabelError, SourceError, SinkError) as error:
             failed(error)
             continue
         done(rendered)
+    return count - len(work)
+
+
+def _is_newer(output: Path, labels: Path) -> bool:
+    """``output`` is there, and was finished after ``labels`` were: it has its name once it is complete only."""
+    try:
+        return output.stat().st_mtime_ns > labels.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def _require(opened: Sequence[tuple[FoundLabels, LabelFile]], source: Path | None) -> None:

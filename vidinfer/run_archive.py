@@ -11,6 +11,7 @@ from typing import Any
 
 from vidinfer.archive.account import Account
 from vidinfer.archive.agenda import Agenda
+from vidinfer.archive.allowed import TimeAllowed
 from vidinfer.archive.choice import as_chosen, check_same_model, keep_model, known_model
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.engines import engine_factory
@@ -23,7 +24,7 @@ from vidinfer.archive.report import REPORT, Stills, take_stills
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.unit import WHOLE, Unit
 from vidinfer.archive.view import View
-from vidinfer.clock import Clock, MonotonicClock, seconds_until
+from vidinfer.clock import Clock, MonotonicClock
 from vidinfer.config import RunConfig
 from vidinfer.errors import Interrupted, SinkError, SourceError
 from vidinfer.outputs import OutputNames, check_free, check_writable, name_outputs
@@ -110,7 +111,8 @@ class _Archive:
         self._journal = journal
         self._quarantine = quarantine
         self._began = clock.now()
-        self._deadline = _deadline(config, self._began)
+        self._allowed = TimeAllowed(config, clock)
+        self._told_over = False
         self._agenda = Agenda()
         self._complete: deque[PlannedSource] = deque()
         """Sources whose outputs can be made."""
@@ -275,8 +277,13 @@ class _Archive:
             self._finish(self._complete.popleft())
 
     def _over(self) -> bool:
-        """The time that was allowed is used up."""
-        return self._deadline is not None and self._clock.now() >= self._deadline
+        """The time that was allowed is used up; told once, if there is anything left to begin."""
+        if not self._allowed.over:
+            return False
+        if self._agenda.waiting and not self._told_over:
+            self._told_over = True
+            self._observer.warning(self._allowed.words)
+        return True
 
     def _submit(self, engine: Engine) -> None:
         places, units = engine.places, list[Unit]()
@@ -389,11 +396,3 @@ class _Archive:
         self._state.unit(unit.id).unlink(missing_ok=True)
         self._view.back(unit)
         self._agenda.reopen(unit)
-
-
-def _deadline(config: RunConfig, now: float) -> float | None:
-    """On the monotonic clock: whichever comes first."""
-    seconds = [] if config.budget is None else [float(config.budget)]
-    if config.until is not None:
-        seconds.append(seconds_until(*config.until))
-    return now + min(seconds) if seconds else None

@@ -21,7 +21,6 @@ from tests.archive.test_kill import OPTIONS
 from tests.archive.test_run import Seen, manifest
 from tests.media import make_video
 from vidinfer.archive.engine import Event
-from vidinfer.archive.unit import Unit
 from vidinfer.errors import SinkError
 
 ROOT = os.geteuid() == 0
@@ -129,7 +128,7 @@ def test_a_small_disk(tmp_path: Path) -> None:
     ]
     assert statuses == ["full: 1", "room: 0", "read-only: 1", "status: 0"], said
     assert "the disk is full" in said
-    assert "no permission to write" in said or "read-only" in said
+    assert f"--out {out}: {out} is on a read-only file system; choose a folder on another one" in said
     assert "complete" in process.stdout
     assert not out.is_mount()
 
@@ -143,48 +142,6 @@ def test_an_output_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert status == 1
     assert str(out) in errors
     assert len(errors.splitlines()) == 1
-
-
-class Meddling(InProcess):
-    """Does something to a file while it is with a worker."""
-
-    def submit(self, unit: Unit, target: Path) -> None:
-        self.meddle(unit.path)
-        super().submit(unit, target)
-
-    def meddle(self, path: Path) -> None:
-        raise NotImplementedError
-
-
-class Appending(Meddling):
-    def meddle(self, path: Path) -> None:
-        if path.name == "clip0.mp4":
-            with path.open("ab") as file:
-                file.write(b"more")
-
-
-class Removing(Meddling):
-    def meddle(self, path: Path) -> None:
-        if path.name == "clip0.mp4":
-            path.unlink()
-
-
-@pytest.mark.parametrize(("engine", "why"), [(Appending, "changed since"), (Removing, "No such file")])
-def test_a_source_that_changes_or_vanishes(
-    tmp_path: Path, label_archive: Runner, engine: type[Meddling], why: str
-) -> None:
-    archive = make_archive(tmp_path / "in", clips=2)
-    report = label_archive(archive, engine_factory=engine)
-    assert report.exit_status == 1
-    rows = manifest(tmp_path / "out")
-    assert {name: row["status"] for name, row in rows.items()} == {
-        "clip0.mp4": "failed",
-        "cam/clip1.mp4": "complete",
-    }
-    assert why in str(rows["clip0.mp4"]["error"])
-    assert not list((tmp_path / "out").glob("clip0.labels*"))
-    if engine is Appending:
-        assert label_archive(archive).exit_status == 0, "and the next run takes it as it is then"
 
 
 def half_written(folder: Path) -> Iterable[tuple[str, Path]]:

@@ -110,3 +110,32 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"model: \xff\xfe")
     with pytest.raises(UsageError, match="not UTF-8 text: byte 7"):
         read_file(binary)
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_an_archive_run_with_video_says_how_to_draw_afterwards(engine: str) -> None:
+    config = RunConfig(sources=("in",), engine=engine, video=True, out="my labels")
+    with pytest.raises(UsageError) as caught:
+        config.require_archive()
+    assert f"engine {engine} with --video" in str(caught.value)
+    assert "`vidinfer render 'my labels' --out 'my labels' --resume`" in str(caught.value)
+    assert "--engine none" in str(caught.value)
+    with pytest.raises(UsageError, match=r"leave out --video, --class-maps"):
+        RunConfig(sources=("in",), engine=engine, video=True, class_maps=True).require_archive()
+
+
+@pytest.mark.parametrize("option", [{"until": "07:00"}, {"budget": "6h"}])
+def test_a_limit_of_time_that_nothing_would_keep_is_refused(tmp_path: Path, option: dict[str, str]) -> None:
+    """A night's run over a folder is one of archives, unless it draws."""
+    folder = str(tmp_path)
+    RunConfig(sources=(folder,), **option).require_offline()
+    RunConfig(sources=("a.mp4",), engine="local", **option).require_offline()
+    (name,) = option
+    for config in (
+        RunConfig(sources=("a.mp4",), **option),
+        RunConfig(sources=(folder,), video=True, **option),
+    ):
+        with pytest.raises(UsageError, match=rf"^{name}: of archive runs.*give --engine local"):
+            config.require_offline()
+    with pytest.raises(UsageError, match="without --video"):
+        RunConfig(sources=(folder,), video=True, **option).require_offline()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from fractions import Fraction
@@ -94,6 +95,34 @@ def test_other_tasks_as_far_as_labels_carry_them(
     assert max(differences(*files)) <= most
     for (_, a), (_, b) in zip(pictures(files[0]), pictures(files[1]), strict=True):
         assert np.mean(np.abs(a.astype(int) - b) > 16) <= share
+
+
+def test_a_rendering_that_was_stopped_goes_on(
+    tmp_path: Path, label_files: Runner, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Complete videos stay, those of newer labels are drawn again."""
+    clips = [make_video(tmp_path / f"{name}.mp4", frames=3, size=(160, 96)) for name in ("a", "b", "c")]
+    label_files(*clips, labels="jsonl")
+    out = tmp_path / "out"
+    for name, when in (("a", 1_000), ("b", 2_000), ("c", 3_000)):
+        os.utime(out / f"{name}.labels.jsonl", (when, when))
+    for name, when in (("a", 1_001), ("b", 1_999)):  # and none of c
+        (out / f"{name}.annotated.mp4").write_bytes(b"video")
+        os.utime(out / f"{name}.annotated.mp4", (when, when))
+    assert render(out, "--out", out) == 2
+    assert "output exists" in capfd.readouterr().err
+    assert render(out, "--out", out, "--resume", "--overwrite") == 2
+    capfd.readouterr()
+
+    assert render(out, "--out", out, "--resume") == 0
+    said = capfd.readouterr().err
+    assert "1 video kept" in said
+    assert "a.annotated.mp4" not in said
+    assert (out / "a.annotated.mp4").read_bytes() == b"video"
+    for name in ("b", "c"):
+        assert len(list(pictures(out / f"{name}.annotated.mp4"))) == 3
+    assert render(out, "--out", out, "--resume") == 0
+    assert capfd.readouterr().err == "vidinfer: 3 videos kept: newer than the labels\n"
 
 
 def test_optical_flow_has_nothing_to_draw(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -81,10 +81,9 @@ def export(arguments: Sequence[str]) -> int:
 def _told(one: Exported) -> None:
     """One line for each output, on standard error: standard output carries only data."""
     tally = one.tally
-    parts = [
-        count(tally.labelled, "labelled frame"),
-        count(tally.findings, "entry").replace("entrys", "entries"),
-    ]
+    parts = [count(tally.labelled, "labelled frame")]
+    parts += [f"{tally.propagated} of them propagated"] if tally.propagated else []
+    parts += [count(tally.findings, "entry").replace("entrys", "entries")]
     parts += [f"{number} {outcome}" for outcome, number in sorted(tally.others.items())]
     text = f"{one.output}: {', '.join(parts)}"
     if one.leaves_out:

@@ -21,7 +21,7 @@ def render_parser() -> Parser:
     """The parser of ``vidinfer render``."""
     parser = Parser(
         prog="vidinfer render",
-        usage="vidinfer render LABELS... [--source PATH] [--out DIR] [--overwrite]",
+        usage="vidinfer render LABELS... [--source PATH] [--out DIR] [--overwrite | --resume]",
         description="Draw labels on the video that they were made from; no model is needed.",
     )
     parser.add_argument("labels", nargs="*", metavar="LABELS", help="a label file, or a folder of them")
@@ -32,6 +32,11 @@ def render_parser() -> Parser:
     )
     parser.add_argument("--out", metavar="DIR", default="vidinfer-render", help="default: vidinfer-render")
     parser.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on: keep videos that are newer than their labels, make the others",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="a traceback with errors")
     return parser
 
@@ -45,6 +50,8 @@ def render(arguments: Sequence[str]) -> int:
     given = parse(render_parser(), arguments)
     if not given.labels:
         raise UsageError("no LABELS given: expected a label file or a folder, as in `vidinfer render out/`")
+    if given.overwrite and given.resume:
+        raise UsageError("overwrite and resume contradict each other; give one of them")
     from vidinfer.render import render_labels  # loads FFmpeg
 
     failures: list[Exception] = []
@@ -54,17 +61,22 @@ def render(arguments: Sequence[str]) -> int:
         say(str(error))
 
     try:
-        render_labels(
+        kept = render_labels(
             given.labels,
             Path(given.out),
             source=None if given.source is None else Path(given.source).expanduser(),
             overwrite=given.overwrite,
+            resume=given.resume,
             done=_told,
             failed=failed,
         )
     except KeyboardInterrupt:
-        say("interrupted; outputs that were finished stay, the one being written is removed")
+        say(
+            "interrupted; outputs that were finished stay, the one being written is removed; --resume goes on"
+        )
         return 130
+    if kept:
+        say(f"{count(kept, 'video')} kept: newer than the labels")
     return 1 if failures else 0
 
 

@@ -120,7 +120,7 @@ def run(arguments: Sequence[str]) -> int:
         finally:
             reporter.close()
     reporter.finished(report)
-    return _exit_status(report, signalled=reporter.signalled)
+    return _exit_status(report, asked_for=reporter.signalled or config.archive)
 
 
 def _kind(config: RunConfig) -> Callable[[RunConfig], tuple[Reporter, _Label]]:
@@ -207,8 +207,8 @@ def _reporter(config: RunConfig) -> Reporter:
     return LineReporter(config)
 
 
-def _exit_status(report: RunReport, *, signalled: bool) -> int:
-    """Of an early end that no signal asked for (the reader of standard output went away): what else there was."""
-    if report.exit_status == Interrupted.exit_status and not signalled:
+def _exit_status(report: RunReport, *, asked_for: bool) -> int:
+    """Of an early end that nobody asked for (the reader of standard output went away): what else there was."""
+    if report.exit_status == Interrupted.exit_status and not asked_for:
         return 1 if any(source.status in ("damaged", "failed") for source in report.sources) else 0
     return report.exit_status

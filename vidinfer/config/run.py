@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -149,7 +150,7 @@ class RunConfig:
         return bool(self.label_files) and not (any(pictures) or self.labels_to_stdout)
 
     def require_offline(self) -> None:
-        """Refuse what only live streams have.
+        """Refuse what only live streams have, and limits of time that nothing would keep.
 
         Raises:
             UsageError: names it.
@@ -162,6 +163,13 @@ class RunConfig:
             if getattr(self, name) != _DEFAULTS[name]:
                 flag = name.replace("_", "-")
                 raise UsageError(f"{flag}: for live streams only; leave it out, or give --mode live")
+        for name in () if self.archive else ("until", "budget"):
+            if getattr(self, name) is not None:
+                with_video = ", without --video" if self.video else ""
+                raise UsageError(
+                    f"{name}: of archive runs, and this one labels in one process; give --engine local with it"
+                    f"{with_video}, or leave it out"
+                )
 
     def require_archive(self) -> None:
         """Refuse what the runs over archives do not have.
@@ -176,6 +184,12 @@ class RunConfig:
             )
         if self.engine != "ray" and self.address is not None:
             raise UsageError(f"address {self.address}: of a Ray cluster; give --engine ray with it")
+        if self.video and replace(self, video=False)._writes_label_files_only:
+            out = shlex.quote(str(self.out))
+            raise UsageError(
+                f"engine {self.engine} with --video: archive runs write label files only; leave out --video and draw "
+                f"afterwards, with `vidinfer render {out} --out {out} --resume`, or give --engine none"
+            )
         if not self._writes_label_files_only:
             raise UsageError(
                 f"engine {self.engine}: writes label files only; leave out --video, --class-maps, --flow-files and "

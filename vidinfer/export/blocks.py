@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,9 @@ from vidinfer.frame import FrameStamp, Gap
 from vidinfer.record import Entry, Outcome
 from vidinfer.sink.findings import BOX, Findings
 
-__all__ = ["LabelBlock", "LabelRecord"]
+__all__ = ["By", "LabelBlock", "LabelRecord", "whose"]
+
+By: TypeAlias = Literal["model", "propagated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,14 @@ class LabelRecord:
 
     @property
     def labelled(self) -> bool:
-        """The model saw it: no findings means that there is nothing. Of all others nobody knows."""
+        """The model saw it, or one that it looks like (``propagated``): no findings means that there is nothing. Of all
+        others nobody knows."""
         return self.entry.outcome is Outcome.LABELLED
+
+    @property
+    def propagated(self) -> bool:
+        """The findings are those of ``entry.alike``, a frame that it looks like."""
+        return self.entry.by == "propagated"
 
     @property
     def boxes(self) -> NDArray[np.float64]:
@@ -63,3 +73,23 @@ def _part(found: Findings, first: int, last: int) -> Findings:
         None if found.masks is None else found.masks[part],
         None if found.keypoints is None else found.keypoints[part],
     )
+
+
+def whose(by: object, index: object, pts: object, base: Fraction) -> tuple[By | None, FrameStamp | None]:
+    """``by`` and ``alike`` of an entry.
+
+    Args:
+        by: ``model``, ``propagated``, or nothing in runs that show each frame to the model.
+        index, pts: of the frame that propagated findings come from.
+        base: of ``pts``.
+
+    Raises:
+        ValueError: no record of vidinfer has these.
+    """
+    if by not in (None, "model", "propagated"):
+        raise ValueError(f"by {by!r}")
+    if by != "propagated":
+        return by, None
+    if not isinstance(index, int) or not (pts is None or isinstance(pts, int)):
+        raise ValueError(f"propagated from frame {index!r}, pts {pts!r}")
+    return "propagated", FrameStamp(index, pts, base)

@@ -105,7 +105,16 @@ def _image(record: LabelRecord, labels: LabelFile, name: str, number: int) -> di
         "pts": stamp.pts,
         "time_base": f"{stamp.time_base.numerator}/{stamp.time_base.denominator}",
         "time": stamp.time,
+        **_whose(record),
     }
+
+
+def _whose(record: LabelRecord) -> dict[str, Any]:
+    """Of runs that do not show each frame to the model: who gave it its labels."""
+    entry = record.entry
+    if entry.by is None:
+        return {}
+    return {"by": entry.by} | ({} if entry.alike is None else {"from_frame": entry.alike.index})
 
 
 def _annotations(

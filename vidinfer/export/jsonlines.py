@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vidinfer.errors import LabelError
-from vidinfer.export.blocks import LabelBlock
+from vidinfer.export.blocks import LabelBlock, whose
 from vidinfer.frame import FrameStamp, Gap
 from vidinfer.record import Entry, Outcome, Span
 from vidinfer.sink.findings import BOX, NUMBERS, Findings, Layout
@@ -123,12 +123,13 @@ def _entry(record: Mapping[str, Any], row: int, layout: Layout) -> tuple[Entry, 
     stamp = FrameStamp(index, pts, base)
     if outcome is not Outcome.LABELLED:
         return Entry(outcome, stamp, reason=reason), ()
+    by, alike = whose(record.get("by"), record.get("from_frame"), record.get("from_pts"), base)
     key = layout.kind
     if key not in record and key in ("clip", "flow"):
-        return Entry(outcome, stamp), ()
+        return Entry(outcome, stamp, by=by, alike=alike), ()
     found = record[key]
     span = _span(found) if key == "clip" else None
-    return Entry(outcome, stamp, row=row, span=span), _items(found, key)
+    return Entry(outcome, stamp, row=row, span=span, by=by, alike=alike), _items(found, key)
 
 
 def _items(found: Any, key: str) -> Sequence[Mapping[str, Any]]:

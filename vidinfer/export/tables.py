@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vidinfer.detections import PIXEL_DECIMALS, SCORE_DECIMALS
 from vidinfer.errors import LabelError
-from vidinfer.export.blocks import LabelBlock
+from vidinfer.export.blocks import By, LabelBlock, whose
 from vidinfer.frame import FrameStamp, Gap
 from vidinfer.record import Entry, Outcome, Span
 from vidinfer.sink.findings import (
@@ -50,7 +50,7 @@ _DECIMALS = {
 """What Parquet's 32-bit numbers were before: the same as in the other formats."""
 _BROKEN = (TypeError, ValueError, ZeroDivisionError, AttributeError, IndexError, OverflowError)
 _BY = ("by", "from_frame", "from_pts")
-"""Columns that a run may add, of whose the findings are; passed over."""
+"""Columns that a run may add, of whose the findings are."""
 _ENTRY = ("pts", "time_base", "outcome", "reason", "first_pts", "last_pts", "packets")
 
 
@@ -236,6 +236,7 @@ def _entries(rows: pa.Table, counts: Sequence[int], layout: Layout) -> list[Entr
     columns = {name: rows.column(name).to_pylist() for name in ("frame", *_ENTRY)}
     spans = _spans(rows) if layout.kind == "clip" else [None] * len(counts)
     windows = layout.kind in ("clip", "flow")
+    origins = _origins(rows)
     entries = []
     for i, (frame, pts, base, outcome, reason, first, last, packets) in enumerate(
         zip(*columns.values(), strict=True)
@@ -248,10 +249,18 @@ def _entries(rows: pa.Table, counts: Sequence[int], layout: Layout) -> list[Entr
         if frame is None:
             raise ValueError(f"a {what} record without a frame")
         seen = what is Outcome.LABELLED and (counts[i] > 0 or not windows)
-        entries.append(
-            Entry(what, FrameStamp(frame, pts, time_base), i if seen else -1, reason, span=spans[i])
-        )
+        stamp, (by, alike) = FrameStamp(frame, pts, time_base), origins[i]
+        row = i if seen else -1
+        entries.append(Entry(what, stamp, row, reason, span=spans[i], by=by, alike=alike))
     return entries
+
+
+def _origins(rows: pa.Table) -> Sequence[tuple[By | None, FrameStamp | None]]:
+    """``by`` and ``alike`` of each row."""
+    if not set(_BY) <= set(rows.column_names):
+        return [(None, None)] * rows.num_rows
+    columns = (rows.column(name).to_pylist() for name in (*_BY, "time_base"))
+    return [whose(by, index, pts, Fraction(base)) for by, index, pts, base in zip(*columns, strict=True)]
 
 
 def _spans(rows: pa.Table) -> list[Span | None]:

@@ -18,7 +18,9 @@ class Tally:
 
     def __init__(self) -> None:
         self.labelled = 0
-        """Frames that the model saw."""
+        """Frames with labels."""
+        self.propagated = 0
+        """Of those, frames that have the labels of one that they look like."""
         self.findings = 0
         """Findings written."""
         self.others: Counter[str] = Counter()
@@ -30,6 +32,7 @@ class Tally:
         """Count ``record``. Returns whether it was labelled."""
         if record.labelled:
             self.labelled += 1
+            self.propagated += record.propagated
         else:
             self.others[record.entry.outcome.value] += 1
         return record.labelled

@@ -1,0 +1,224 @@
+"""Archive runs over objects in a store, against a real S3 server that can be made to fail in the midst."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.archive.conftest import InProcess, Runner, make_archive, outputs
+from tests.archive.test_run import Seen, manifest
+from tests.media import make_video
+from tests.storage import s3
+from vidinfer.archive.engine import Engine, EngineFactory
+from vidinfer.archive.local import local_engine
+from vidinfer.archive.unit import Unit
+from vidinfer.clock import Clock
+from vidinfer.config import RunConfig
+from vidinfer.errors import SourceError
+from vidinfer.storage.remote import ask
+
+BLOCK = 1 << 20
+EXPIRED = b'<?xml version="1.0"?><Error><Code>ExpiredToken</Code><Message>no longer</Message></Error>'
+
+
+class Door:
+    """In front of a store: lets everything through, until it is told to fail once ``big.avi`` is read in its midst."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store.removeprefix("http://")
+        self.armed: str | None = None
+        """How it will fail: ``expired``, ``hung up`` or ``silent``."""
+        self.failing: str | None = None
+        self.over = threading.Event()
+
+    def way(self, path: str, range_: str) -> str | None:
+        """How this request fails; ``None``: it does not."""
+        first = int(range_.removeprefix("bytes=").partition("-")[0] or 0) if range_ else 0
+        if self.armed and path.endswith("big.avi") and BLOCK < first < 4 * BLOCK:
+            self.failing = self.armed
+        return self.failing
+
+
+def handler_of(door: Door) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            way = door.way(self.path, self.headers.get("Range", ""))
+            if way is None:
+                return self._through()
+            if way == "silent":
+                door.over.wait()
+            elif way == "expired":
+                self.send_response(400)
+                self.send_header("Content-Length", str(len(EXPIRED)))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(EXPIRED)
+                return None
+            self.close_connection = True
+            return None
+
+        do_HEAD = do_GET
+
+        def _through(self) -> None:
+            behind = http.client.HTTPConnection(door.store)
+            try:
+                behind.request(self.command, self.path, headers=dict(self.headers))
+                answer = behind.getresponse()
+                body = answer.read()
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("connection", "transfer-encoding", "date", "server"):
+                        self.send_header(name, value)
+                self.end_headers()
+                with suppress(OSError):  # whoever asked has called it off
+                    self.wfile.write(body)
+            finally:
+                behind.close()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[str]:
+    with s3.server() as (endpoint, _), s3.using(endpoint):
+        yield endpoint
+
+
+@pytest.fixture
+def door(store: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    """The environment leads to it."""
+    door = Door(store)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(door)) as server:
+        server.daemon_threads = False
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            with s3.using(f"http://127.0.0.1:{server.server_port}"):
+                yield door
+        finally:
+            door.over.set()
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def bucket(door: Door, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """``big.avi`` of 11 MB, read first, as most is to do in it, and two small files."""
+    name = "b" + "".join(c for c in request.node.name.lower() if c.isalnum())[-50:]
+    client: Any = s3.client(f"http://{door.store}")
+    client.mkdir(name)
+    big = make_video(tmp_path / "big.avi", frames=100, size=(320, 240), codec="rawvideo")
+    client.pipe(f"{name}/day/big.avi", big.read_bytes())
+    for i, key in enumerate(("cam 1/a.mp4", "b#1.mkv")):
+        clip = make_video(tmp_path / Path(key).name, frames=20, first_number=200 + i)
+        client.pipe(f"{name}/day/{key}", clip.read_bytes())
+    return name
+
+
+def arming(door: Door, how: str, usual: EngineFactory) -> EngineFactory:
+    """Fails once labelling has begun: what comes before reads in the midst of files, too."""
+
+    def make(config: RunConfig, fallback: RunConfig | None, *, logs: Path, clock: Clock) -> Engine:
+        engine = usual(config, fallback, logs=logs, clock=clock)
+        submit = engine.submit
+
+        def armed(unit: Unit, target: Path) -> None:
+            door.armed = how
+            submit(unit, target)
+
+        engine.submit = armed  # type: ignore[method-assign]
+        return engine
+
+    return make
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second is all that a store gets in this process, not a minute."""
+    monkeypatch.setattr("vidinfer.storage.reader.LONGEST", 1.0)
+    monkeypatch.setitem(ask.__kwdefaults__, "longest", 1.0)
+
+
+def statuses(out: Path) -> dict[str, object]:
+    return {name: row["status"] for name, row in manifest(out).items()}
+
+
+def test_objects_and_files_in_one_run(bucket: str, tmp_path: Path, label_archive: Runner) -> None:
+    local = make_archive(tmp_path / "in", clips=2)
+    seen = Seen()
+    sources = (f"s3://{bucket}/day/", local)
+    report = label_archive(*sources, processes=True, workers=2, observer=seen)
+    assert report.exit_status == 0, [one.error for one in report.sources]
+    names = {"big.avi", "cam 1/a.mp4", "b#1.mkv", "clip0.mp4", "cam/clip1.mp4"}
+    assert statuses(tmp_path / "out") == dict.fromkeys(names, "complete")
+    assert manifest(tmp_path / "out")["big.avi"]["decoded"] == 100
+    assert manifest(tmp_path / "out")["big.avi"]["path"] == f"s3://{bucket}/day/big.avi"
+    before = outputs(tmp_path / "out")
+    # What lies in a store is labelled as the file is.
+    label_archive(tmp_path / "big.avi", out=tmp_path / "file")
+    name = "big.labels.jsonl"
+    assert outputs(tmp_path / "file")[name] == before[name]
+
+    seen = Seen()
+    assert label_archive(*sources, observer=seen).exit_status == 0
+    assert seen.todo == 0
+    assert outputs(tmp_path / "out") == before
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("how", "why", "engine"),
+    [
+        ("expired", "have expired", local_engine),
+        ("hung up", "answer", InProcess),
+        ("silent", "no answer within 1 s", InProcess),
+    ],
+)
+def test_a_store_that_is_lost_in_the_midst(
+    bucket: str, door: Door, tmp_path: Path, label_archive: Runner, how: str, why: str, engine: EngineFactory
+) -> None:
+    """Its objects fail with the reason, files go on, nothing of half an object is kept, and the next run goes on."""
+    local = make_archive(tmp_path / "in", clips=2)
+    sources = (f"s3://{bucket}/day/", local)
+    label_archive(*sources, out=tmp_path / "whole")
+    report = label_archive(*sources, engine_factory=arming(door, how, engine))
+    assert door.failing == how, "it never came to that"
+    assert report.exit_status == 1
+    rows = manifest(tmp_path / "out")
+    assert rows["big.avi"]["status"] == "failed"
+    assert why in str(rows["big.avi"]["error"])
+    assert s3.SECRET not in str(rows)
+    assert rows["clip0.mp4"]["status"] == rows["cam/clip1.mp4"]["status"] == "complete"
+    assert not list((tmp_path / "out").rglob("big.labels*"))
+
+    door.armed = door.failing = None
+    seen = Seen()
+    report = label_archive(*sources, observer=seen)
+    assert report.exit_status == 0, [one.error for one in report.sources]
+    failed = [name for name, row in rows.items() if row["status"] == "failed"]
+    assert seen.todo == len(failed)
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_bucket_that_is_not_reached_at_all(tmp_path: Path, label_archive: Runner) -> None:
+    local = make_archive(tmp_path / "in", clips=1)
+    with s3.silent() as endpoint:
+        pass  # closed again: its port refuses connections
+    with s3.using(endpoint):
+        report = label_archive("s3://bucket/day/", local)
+        assert report.exit_status == 1
+        assert statuses(tmp_path / "out") == {"s3://bucket/day/": "failed", "clip0.mp4": "complete"}
+        assert "does not answer" in str(manifest(tmp_path / "out")["s3://bucket/day/"]["error"])
+        with pytest.raises(SourceError, match="does not answer"):
+            label_archive("s3://bucket/day/", out=tmp_path / "alone")
