@@ -20,6 +20,7 @@ from vidinfer.archive.planning import KnownFile, PlannedSource, identify, plan_s
 from vidinfer.archive.recipe import can_be_split, digest, recipe_of
 from vidinfer.archive.report import REPORT, Stills, Told, take_stills, write_html
 from vidinfer.archive.state import StateFolder
+from vidinfer.archive.stores import Stores
 from vidinfer.archive.summary import row_of
 from vidinfer.archive.survey import survey
 from vidinfer.archive.unit import WHOLE, Unit
@@ -71,10 +72,8 @@ def run_archive(
     check_writable(config.out)
     clock = MonotonicClock()
     with StateFolder(config.out) as state, ExitStack() as stack:
-        journal, quarantine = (
-            Journal(state.path / "journal.jsonl"),
-            Quarantine(state.path / "quarantine.jsonl"),
-        )
+        journal = Journal(state.path / "journal.jsonl")
+        quarantine = Quarantine(state.path / "quarantine.jsonl")
         stack.callback(journal.close)
         stack.callback(quarantine.close)
         factory = engine or stack.enter_context(engine_factory(config, state.logs))
@@ -108,8 +107,8 @@ class _Archive:
         self._quarantine = quarantine
         self._began = clock.now()
         self._allowed = TimeAllowed(config, clock)
-        self._told_over = False
         self._agenda = Agenda()
+        self._stores = Stores()
         self._complete: deque[PlannedSource] = deque()
         """Sources whose outputs can be made."""
         self._flying: dict[str, Unit] = {}
@@ -271,19 +270,20 @@ class _Archive:
 
     def _over(self) -> bool:
         """The time that was allowed is used up; told once, if there is anything left to begin."""
-        if not self._allowed.over:
-            return False
-        if self._agenda.waiting and not self._told_over:
-            self._told_over = True
-            self._observer.warning(self._allowed.words)
-        return True
+        over = self._allowed.over
+        if over and self._agenda.waiting and (news := self._allowed.news()):
+            self._observer.warning(news)
+        return over
 
     def _submit(self, engine: Engine) -> None:
         while engine.places and (unit := self._agenda.take()) is not None:
+            self._view.begun(unit)
+            if (why := self._stores.given_up(unit)) is not None:
+                self._fails(Quarantined(unit.id, str(unit.path), why, 1), unit)
+                continue
             self._journal.begin(unit.id)
             engine.submit(unit, self._state.unit(unit.id))
             self._flying[unit.id] = unit
-            self._view.begun(unit)
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Heard):
@@ -295,6 +295,7 @@ class _Archive:
             self._view.ended_badly(event)
         if isinstance(event, Done):
             self._journal.done(unit.id)
+            self._stores.heard(unit, unreachable=False)
             self._view.done(event)
             self._complete += self._agenda.settle(unit.id)
         elif isinstance(event, Failed):
@@ -320,8 +321,9 @@ class _Archive:
             self._tried_in_vain(unit, event.text, "")
             return
         self._journal.done(unit.id)  # it would be the same again, but for a person who mends it
-        self._bad[unit.id] = Quarantined(unit.id, str(unit.path), event.text, 1)
-        self._drop(unit)
+        if self._stores.heard(unit, unreachable=event.kind == "unreachable"):
+            self._observer.warning(self._stores.given_up(unit) or "")
+        self._fails(Quarantined(unit.id, str(unit.path), event.text, 1), unit)
 
     def _plan_whole(self, unit: Unit) -> None:
         """A part cannot be had by itself: its file is labelled in one go."""
@@ -342,11 +344,12 @@ class _Archive:
             return
         held = Quarantined(unit.id, str(unit.path), reason, tries, log)
         self._quarantine.hold(held)
-        self._bad[unit.id] = held
         self._observer.warning(f"{unit.path}: {reason}; put in quarantine after {tries} tries")
-        self._drop(unit, given_up=True)
+        self._fails(held, unit, given_up=True)
 
-    def _drop(self, unit: Unit, *, given_up: bool = False) -> None:
+    def _fails(self, held: Quarantined, unit: Unit, *, given_up: bool = False) -> None:
+        """In this run; the next one tries it again, unless it is ``given_up``."""
+        self._bad[unit.id] = held
         self._view.dropped(unit, given_up=given_up)
         self._complete += self._agenda.settle(unit.id)
 
