@@ -22,6 +22,7 @@ from vidinfer.archive.planning import KnownFile, PlannedSource, plan_source
 from vidinfer.archive.recipe import digest, recipe_of
 from vidinfer.archive.report import REPORT, Stills, take_stills
 from vidinfer.archive.state import StateFolder
+from vidinfer.archive.stores import Stores
 from vidinfer.archive.unit import WHOLE, Unit
 from vidinfer.archive.view import View
 from vidinfer.clock import Clock, MonotonicClock
@@ -112,8 +113,8 @@ class _Archive:
         self._quarantine = quarantine
         self._began = clock.now()
         self._allowed = TimeAllowed(config, clock)
-        self._told_over = False
         self._agenda = Agenda()
+        self._stores = Stores()
         self._complete: deque[PlannedSource] = deque()
         """Sources whose outputs can be made."""
         self._flying: dict[str, Unit] = {}
@@ -278,22 +279,23 @@ class _Archive:
 
     def _over(self) -> bool:
         """The time that was allowed is used up; told once, if there is anything left to begin."""
-        if not self._allowed.over:
-            return False
-        if self._agenda.waiting and not self._told_over:
-            self._told_over = True
-            self._observer.warning(self._allowed.words)
-        return True
+        over = self._allowed.over
+        if over and self._agenda.waiting and (news := self._allowed.news()):
+            self._observer.warning(news)
+        return over
 
     def _submit(self, engine: Engine) -> None:
         places, units = engine.places, list[Unit]()
         while len(units) < places and (unit := self._agenda.take()) is not None:
-            units.append(unit)
+            self._view.begun(unit)
+            if (why := self._stores.given_up(unit)) is None:
+                units.append(unit)
+            else:
+                self._fails(Quarantined(unit.id, str(unit.path), why, 1), unit)
         self._journal.begin(*(unit.id for unit in units))
         for unit in units:
             engine.submit(unit, self._state.unit(unit.id))
             self._flying[unit.id] = unit
-            self._view.begun(unit)
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Heard):
@@ -301,13 +303,14 @@ class _Archive:
             return
         unit = event.unit
         del self._flying[unit.id]
-        if not isinstance(event, Done):
-            self._view.ended_badly(event)
         if isinstance(event, Done):
             self._journal.done(unit.id)
+            self._stores.heard(unit, unreachable=False)
             self._view.done(event)
             self._complete += self._agenda.settle(unit.id)
-        elif isinstance(event, Failed):
+            return
+        self._view.ended_badly(event)
+        if isinstance(event, Failed):
             self._failed(event)
         elif event.blame:
             self._tried_in_vain(unit, event.reason, event.log)
@@ -330,8 +333,9 @@ class _Archive:
             self._tried_in_vain(unit, event.text, "")
             return
         self._journal.done(unit.id)  # it would be the same again, but for a person who mends it
-        self._bad[unit.id] = Quarantined(unit.id, str(unit.path), event.text, 1)
-        self._drop(unit)
+        if self._stores.heard(unit, unreachable=event.kind == "unreachable"):
+            self._observer.warning(self._stores.given_up(unit) or "")
+        self._fails(Quarantined(unit.id, str(unit.path), event.text, 1), unit)
 
     def _plan_whole(self, unit: Unit) -> None:
         """A part cannot be had by itself: its file is labelled in one go."""
@@ -339,10 +343,9 @@ class _Archive:
         for planned in self._agenda.needing(unit.id):
             self._state.keep_whole(planned.file.fingerprint)
             self._view.withdrawn(self._agenda.withdraw(planned))
-            file = replace(planned.file, parts=(WHOLE,))
-            anew = plan_source(file, planned.names, self._recipe, self._config.label_files)
-            self._add(anew)
-            self._view.added(unit for unit in anew.units if unit in self._agenda.queue())
+            whole = replace(planned.file, parts=(WHOLE,))
+            self._add(plan_source(whole, planned.names, self._recipe, self._config.label_files))
+            self._view.added(unit for unit in self._agenda.queue() if unit.path == whole.path)
         self._settle_kept()
 
     def _tried_in_vain(self, unit: Unit, reason: str, log: str) -> None:
@@ -351,17 +354,16 @@ class _Archive:
         if tries < TRIES:
             self._observer.warning(f"{unit.path}: {reason}; it is tried again ({tries} of {TRIES})")
             self._view.back(unit)
-            self._agenda.put_back(
-                unit, after=len(self._flying)
-            )  # elsewhere, and what was wrong may have passed
+            self._agenda.put_back(unit, after=len(self._flying))  # what was wrong may have passed by then
             return
         held = Quarantined(unit.id, str(unit.path), reason, tries, log)
         self._quarantine.hold(held)
-        self._bad[unit.id] = held
         self._observer.warning(f"{unit.path}: {reason}; put in quarantine after {tries} tries")
-        self._drop(unit, given_up=True)
+        self._fails(held, unit, given_up=True)
 
-    def _drop(self, unit: Unit, *, given_up: bool = False) -> None:
+    def _fails(self, held: Quarantined, unit: Unit, *, given_up: bool = False) -> None:
+        """In this run; the next one tries it again, unless it is ``given_up``."""
+        self._bad[unit.id] = held
         self._view.dropped(unit, given_up=given_up)
         self._complete += self._agenda.settle(unit.id)
 

@@ -18,10 +18,12 @@ from tests.media import make_video
 from tests.storage import s3
 from vidinfer.archive.engine import Engine, EngineFactory
 from vidinfer.archive.local import local_engine
+from vidinfer.archive.stores import SILENT
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
+from vidinfer.storage import RemoteFile
 from vidinfer.storage.remote import ask
 
 BLOCK = 1 << 20
@@ -222,3 +224,41 @@ def test_a_bucket_that_is_not_reached_at_all(tmp_path: Path, label_archive: Runn
         assert "does not answer" in str(manifest(tmp_path / "out")["s3://bucket/day/"]["error"])
         with pytest.raises(SourceError, match="does not answer"):
             label_archive("s3://bucket/day/", out=tmp_path / "alone")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_silent_store_is_not_waited_for_object_by_object(
+    bucket: str, door: Door, tmp_path: Path, label_archive: Runner
+) -> None:
+    """Three in a row tell; files and other objects do not wait for a minute each."""
+    client: Any = s3.client(f"http://{door.store}")
+    for i in range(5):
+        clip = make_video(tmp_path / f"more{i}.mp4", frames=2, first_number=300 + i)
+        client.pipe(f"{bucket}/day/more{i}.mp4", clip.read_bytes())
+    local = make_archive(tmp_path / "in", clips=2)
+    sources = (f"s3://{bucket}/day/", local)
+    asked = []
+
+    class Asking(InProcess):
+        def submit(self, unit: Unit, target: Path) -> None:
+            if isinstance(unit.path, RemoteFile):
+                door.failing = "silent"
+                asked.append(unit)
+            super().submit(unit, target)
+
+    seen = Seen()
+    report = label_archive(*sources, engine_factory=Asking, observer=seen)
+    assert report.exit_status == 1
+    assert len(asked) == SILENT
+    rows = manifest(tmp_path / "out")
+    failed = {name for name, row in rows.items() if row["status"] == "failed"}
+    assert failed == {"big.avi", "cam 1/a.mp4", "b#1.mkv", *(f"more{i}.mp4" for i in range(5))}
+    assert rows["clip0.mp4"]["status"] == rows["cam/clip1.mp4"]["status"] == "complete"
+    (told,) = (text for text in seen.warnings if "in a row" in text)
+    assert told.startswith(f"s3://{bucket}: no answer for 3 objects in a row")
+    assert sum(row["error"] == told for row in rows.values()) == len(failed) - SILENT
+
+    door.failing = None
+    seen = Seen()
+    assert label_archive(*sources, observer=seen).exit_status == 0
+    assert seen.todo == len(failed)

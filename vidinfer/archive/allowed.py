@@ -9,7 +9,7 @@ __all__ = ["TimeAllowed"]
 
 
 class TimeAllowed:
-    """Measured on a clock that nobody sets, from when it is made. Thread rule: share freely."""
+    """Measured on a clock that nobody sets, from when it is made. Thread rule: one thread."""
 
     def __init__(self, config: RunConfig, clock: Clock) -> None:
         """``config``: without either option there is always time."""
@@ -19,7 +19,7 @@ class TimeAllowed:
         if config.until is not None:
             hour, minute = config.until
             ends.append((now + seconds_until(hour, minute), f"--until {hour:02d}:{minute:02d}"))
-        self._clock = clock
+        self._clock, self._told = clock, False
         self._end, self._option = min(ends, default=(float("inf"), ""))
 
     @property
@@ -27,10 +27,14 @@ class TimeAllowed:
         """It is used up."""
         return self._clock.now() >= self._end
 
-    @property
-    def words(self) -> str:
-        """For people, once it is over while there is more to do."""
+    def news(self) -> str | None:
+        """For people, once."""
+        told, self._told = self._told, True
         return (
-            f"the time allowed by {self._option} is up: what is under way is finished, nothing more is begun; "
-            f"give the same command again to go on"
+            None
+            if told
+            else (
+                f"the time allowed by {self._option} is up: what is under way is finished, nothing more is begun; "
+                f"give the same command again to go on"
+            )
         )

@@ -35,8 +35,8 @@ class Failed:
 
     unit: Unit
     kind: str
-    """``source``, ``changed``, ``unlike`` (a part cannot be had by itself), ``model``, ``sink``, ``unavailable``,
-    ``usage`` or ``bug``."""
+    """``source``, ``unreachable`` (its store does not answer), ``changed``, ``unlike`` (a part cannot be had alone),
+    ``model``, ``sink``, ``unavailable``, ``usage`` or ``bug``."""
     text: str
     worker: str = ""
 

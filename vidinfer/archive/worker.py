@@ -23,6 +23,7 @@ from vidinfer.errors import (
     SinkError,
     SourceChanged,
     SourceError,
+    SourceUnreachable,
     UsageError,
     VidinferError,
 )
@@ -42,6 +43,7 @@ _KILL = 9
 _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (SourceChanged, "changed"),
     (PartUnlike, "unlike"),
+    (SourceUnreachable, "unreachable"),
     (SourceError, "source"),
     (SinkError, "sink"),
     (ModelUnavailable, "unavailable"),
