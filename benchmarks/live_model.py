@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,9 +93,16 @@ class WatchedModel:
     def in_flight(self) -> int:
         return self._model.in_flight if isinstance(self._model, AsyncModel) else 1
 
-    def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
+    def settle(
+        self,
+        places: NDArray[Any],
+        width: int,
+        height: int,
+        batch_size: int,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         if isinstance(self._model, AsyncModel):
-            self._model.settle(places, width, height, batch_size)
+            self._model.settle(places, width, height, batch_size, stopped)
 
     def submit(self, batch: NDArray[Any], width: int, height: int) -> Any:
         raise NotImplementedError  # live runs have one batch at a time

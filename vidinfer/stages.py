@@ -250,7 +250,14 @@ class AsyncModel(Model, Protocol):
         """Batches to have submitted at once, at least 1; constant after ``settle``."""
         ...
 
-    def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
+    def settle(
+        self,
+        places: NDArray[Any],
+        width: int,
+        height: int,
+        batch_size: int,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Choose how to run, by trying on a few real frames.
 
         Args:
@@ -258,8 +265,10 @@ class AsyncModel(Model, Protocol):
             width: of the frames, in displayed pixels.
             height: of the frames, in displayed pixels.
             batch_size: of the run to come.
+            stopped: looked at now and then; true ends it.
 
         Raises:
+            Interrupted: ``stopped()`` became true; the model runs as it did.
             BackendUnavailable: what was asked for by name is not there, fails, or is not exact.
         """
         ...

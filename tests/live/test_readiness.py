@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
 from vidinfer.clock import MonotonicClock
+from vidinfer.errors import Interrupted
 from vidinfer.live.lobby import Batch, Shape
 from vidinfer.live.readiness import FRAMES, TIMES, Readiness, sizes_to
 from vidinfer.testing import FakeModel
@@ -50,3 +54,36 @@ def test_a_stop_ends_it_after_the_batch_under_way(stop_at: int) -> None:
         ready.readiness.after(batch(FRAMES))
         assert len(ready.model.batch_sizes) == stop_at
     assert not ready.learnt
+
+
+class Choosing(FakeModel):
+    """It chooses until it is stopped."""
+
+    in_flight = 1
+    readiness: Readiness
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def settle(
+        self, _: object, width: int, height: int, batch_size: int, stopped: Callable[[], bool]
+    ) -> None:
+        assert (width, height, batch_size) == (8, 6, 1)
+        while not stopped():
+            self.looks += 1
+            self.readiness.stop()
+        raise Interrupted
+
+    def submit(self, *_: object) -> Any:
+        raise AssertionError
+
+
+def test_a_stop_ends_the_choosing_of_a_backend() -> None:
+    model = Choosing()
+    learnt: list[object] = []
+    model.readiness = Readiness(model, MonotonicClock(), 4, lambda *told: learnt.append(told))
+    model.readiness.after(batch(FRAMES))
+    assert model.looks == 1
+    assert not model.batch_sizes
+    assert not learnt

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from tests.model.frames import scene
 from tests.model.networks import random_detector
 from vidinfer.detections import Results
-from vidinfer.errors import BackendUnavailable, ModelError, UsageError
+from vidinfer.errors import BackendUnavailable, Interrupted, ModelError, UsageError
 from vidinfer.model import load_model
 from vidinfer.model.assemble import Reporting, Running, assemble
 from vidinfer.model.backends import Candidate, Share, Supplies, candidates_for
@@ -121,6 +121,20 @@ def test_a_kept_network_serves_every_batch_size(name: str, tmp_path: Path) -> No
         reference = model.predict(batch, WIDTH, HEIGHT)
         model.settle(batch, WIDTH, HEIGHT, rows)
         assert same(reference, model.predict(batch, WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize("looks", [1, 2, 5, 12])
+def test_a_stop_ends_the_choosing_and_the_model_runs_as_it_did(looks: int) -> None:
+    """``looks``: how often it is asked before the answer is yes; the trials are far from over then."""
+    model = detector(candidates=[openvino(), EAGER])
+    batch = places(model, 4)
+    before = model.predict(batch, WIDTH, HEIGHT)
+    asked = iter(range(looks))
+    with pytest.raises(Interrupted):
+        model.settle(batch, WIDTH, HEIGHT, 2, lambda: next(asked, None) is None)
+    assert (model.info.backend, model.info.precision) == ("eager", "fp32")
+    assert same(before, model.predict(batch, WIDTH, HEIGHT))
+    model.settle(batch, WIDTH, HEIGHT, 2)
 
 
 def test_several_batches_on_their_way_come_back_in_order_and_whole() -> None:

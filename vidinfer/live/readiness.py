@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidinfer.clock import Clock
+from vidinfer.errors import Interrupted
 from vidinfer.live.lobby import Batch, Shape
 from vidinfer.stages import AsyncModel, Model
 
@@ -73,7 +74,10 @@ class Readiness:
         width, height = shape.width, shape.height
         if isinstance(self._model, AsyncModel) and not self._settled:
             # Once: with every other size all streams would stand still for seconds again.
-            self._model.settle(places, width, height, 1)
+            try:
+                self._model.settle(places, width, height, 1, self._stopped.is_set)
+            except Interrupted:
+                return
             self._settled = True
         took: list[tuple[int, float]] = []
         slot = self._model.allocate(self._largest, self._model.input_for(width, height))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vidinfer.clock import Clock
-from vidinfer.errors import BackendUnavailable, ModelError
+from vidinfer.errors import BackendUnavailable, Interrupted, ModelError
 from vidinfer.model.backends import Candidate, Supplies
 from vidinfer.model.engines import Engines
 from vidinfer.model.finite import FiniteGuard
@@ -107,6 +107,7 @@ class Chooser:
         """Try the candidates on a sample.
 
         Raises:
+            Interrupted: a stop was asked for; what is under way, such as a compilation, is ended first.
             BackendUnavailable: asked for by name, and it fails or gives other results.
             ModelError: the reference fails.
         """
@@ -117,6 +118,7 @@ class Chooser:
         rates = self.memory.rates(sample)
         tried: list[Tried] = []
         for candidate in _in_order(candidates, rates):
+            sample.go_on()
             tried.append(self._try(candidate, sample, reference, rates))
             if tried[-1].exact and len(rates) >= len(candidates):
                 break  # what is left is known to be slower
@@ -204,6 +206,8 @@ class Chooser:
         if tried.rate is None and tried.engines is not None:
             try:
                 tried.rate = frames_per_second(sample, tried.engines, self.clock)
+            except Interrupted:
+                raise
             except Exception as error:
                 tried.fail(error)
         return tried
@@ -218,6 +222,8 @@ class Chooser:
             limit: int | None = getattr(sample.task, "limit", None)
             threshold = reference.threshold or 0.0
             tried.agreement = compare(reference.results, found, threshold=threshold, limit=limit)
+        except Interrupted:
+            raise
         except Exception as error:  # a backend fails in any way it likes
             tried.fail(error)
         return tried

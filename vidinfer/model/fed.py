@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -62,9 +62,16 @@ class DeviceFed:
         """A slot for ``frames`` pictures."""
         return np.empty((frames, *spec.place), spec.dtype)
 
-    def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
+    def settle(
+        self,
+        places: NDArray[Any],
+        width: int,
+        height: int,
+        batch_size: int,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         """The model's; ``places`` hold pictures, or what the model asks for itself."""
-        self._model.settle(places, width, height, batch_size)
+        self._model.settle(places, width, height, batch_size, stopped)
 
     def submit(self, batch: NDArray[Any], width: int, height: int) -> PendingResults:
         """The model's; ``batch`` is empty once the results are there."""

@@ -100,21 +100,30 @@ class TorchModel:
                 return slot
         return np.zeros(shape, spec.dtype)
 
-    def settle(self, places: NDArray[Any], width: int, height: int, batch_size: int) -> None:
+    def settle(
+        self,
+        places: NDArray[Any],
+        width: int,
+        height: int,
+        batch_size: int,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Choose backend and precision: the fastest of those asked for that labels these frames as the reference does.
 
         Args:
             places: ``(k, *place)``: a few real frames, prepared.
             batch_size: of the run.
+            stopped: looked at between batches; true ends it, and the model runs as it did.
 
         Raises:
+            Interrupted: ``stopped()`` became true.
             BackendUnavailable: what was asked for by name is not there, fails, or gives other results.
             ModelError: the reference itself fails.
         """
         task = self._open()
         self._check(places, width, height)
         with torch_threads(self._execution.threads), torch.inference_mode():
-            sample = Sample(task, self._on_device(places, width, height), width, height, batch_size)
+            sample = Sample(task, self._on_device(places, width, height), width, height, batch_size, stopped)
             choice: Choice = self._guarded(lambda: self._chooser.choose(sample), len(places))
         self._engines = choice.engines or self._engines
         self._guard = choice.guard or self._guard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from vidinfer.clock import Clock
 from vidinfer.detections import Results
+from vidinfer.errors import Interrupted
 from vidinfer.model.engine import EngineFactory, Outputs, Pending
 from vidinfer.model.engines import Engines, Task
 from vidinfer.model.finite import FiniteGuard
@@ -36,6 +38,17 @@ class Sample:
     width: int
     height: int
     batch_size: int
+    stopped: Callable[[], bool] = lambda: False
+    """Looked at between one batch and the next."""
+
+    def go_on(self) -> None:
+        """Before something that takes time.
+
+        Raises:
+            Interrupted: a stop was asked for.
+        """
+        if self.stopped():
+            raise Interrupted("stopped while it was tried how the model runs best")
 
     @property
     def splittable(self) -> bool:
@@ -72,6 +85,7 @@ class Reference:
         """Label one frame after the other, until ``REFERENCE_SECONDS`` have passed.
 
         Raises:
+            Interrupted: a stop was asked for.
             ModelError: values that are not finite.
         """
         guard = FiniteGuard()
@@ -80,6 +94,7 @@ class Reference:
         self._outputs: list[Outputs] = []
         began = clock.now()
         for i in range(len(sample.places)):
+            sample.go_on()
             pending = self._engines.submit(sample.places[i : i + 1], sample.width, sample.height)
             self._outputs.append(pending.result())
             if clock.now() - began > REFERENCE_SECONDS:
@@ -117,6 +132,7 @@ def label(sample: Sample, engines: Engines, frames: int, threshold: float | None
     parts = []
     with sample.lowered(threshold), threads_for(engines):
         for first in range(0, frames, sample.batch_size):
+            sample.go_on()
             batch = sample.batch()
             rows = sample.places[first : min(first + sample.batch_size, frames)]
             batch[: len(rows)] = rows
@@ -145,6 +161,7 @@ def _best_rate(sample: Sample, engines: Engines, clock: Clock, seconds: float) -
     # Batches that run side by side end together: a stretch goes from the end of such a group to that of another.
     together = max(1, engines.factory.in_flight - 1)
     while windows < WINDOWS and (windows < 1 or began - start < LONGEST_SECONDS):
+        sample.go_on()
         waiting.append(engines.submit(batch, sample.width, sample.height))
         if len(waiting) < engines.factory.in_flight:
             continue
