@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -19,6 +20,7 @@ from vidinfer.labelled import (
     LabelledFrame,
     labelled_frame,
 )
+from vidinfer.workers import Workers, on_a_worker
 
 if TYPE_CHECKING:
     from vidinfer.config import RunConfig
@@ -168,11 +170,26 @@ class _FileLabelling:
 
     def frames(self) -> Generator[LabelledFrame, None, None]:
         name = self.info.name
-        with self._stack, self._pipeline.batches() as batches:
-            for batch in batches:
-                for entry in batch.entries:
-                    if not isinstance(entry.at, Gap):
-                        yield labelled_frame(batch, entry, name)
+        with ExitStack() as block:
+            block.push(self._stack)
+            batches, reader = block.enter_context(self._pipeline.batches()), threading.get_ident()
+            try:
+                for batch in batches:
+                    for entry in batch.entries:
+                        if not isinstance(entry.at, Gap):
+                            yield labelled_frame(batch, entry, name)
+                            reader = threading.get_ident()
+            except GeneratorExit:
+                if on_a_worker(reader):
+                    block.pop_all()
+                    Workers(self._pipeline.abort).start("close", self._end)
+                raise
+
+    def _end(self) -> None:
+        """What leaving ``frames`` does, on a thread that the pipeline does not need: model and decoder go last."""
+        self._pipeline.abort()
+        self._pipeline.join()
+        self._stack.close()
 
     def status(self) -> None:
         """Of live streams only."""

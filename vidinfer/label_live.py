@@ -20,7 +20,7 @@ from vidinfer.source import expand_sources, parse_live
 from vidinfer.stages import Model
 from vidinfer.stats import LedgerSnapshot, together
 from vidinfer.status import LiveStatus
-from vidinfer.workers import Workers
+from vidinfer.workers import Workers, on_a_worker
 
 __all__ = ["LiveLabelling", "open_live_labelling"]
 
@@ -83,8 +83,8 @@ class LiveLabelling:
                     del frame
                     reader = threading.get_ident()
             except GeneratorExit:
-                if _collected_by_a_worker(reader):
-                    self._give_up()
+                if on_a_worker(reader):
+                    self._give_up()  # the run's own thread waits for the others, and frees the model
                     block.pop_all()
                 raise
 
@@ -130,13 +130,6 @@ class LiveLabelling:
             self._model.close()
         if all(one.status == "failed" for one in report.sources):
             raise SourceError(_failures(report))
-
-
-def _collected_by_a_worker(reader: int) -> bool:
-    """The iterator was part of a cycle that the collector found while it ran on a thread of ours. That one may hold a
-    lock that the others need to end, so it waits for none of them: the run's own thread does, and frees the model.
-    """
-    return threading.get_ident() != reader and threading.current_thread().name.startswith("vidinfer-")
 
 
 def _failures(report: RunReport) -> str:

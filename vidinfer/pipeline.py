@@ -74,6 +74,7 @@ class Pipeline:
         self._size = (source.info.width, source.info.height)
         self._in_flight = model.in_flight if isinstance(model, AsyncModel) else 1
         self._failed_in_a_row = 0
+        self._workers: Workers | None = None
         spec = model.input_for(*self._size)
         arrays = [model.allocate(batch_size, spec) for _ in range(slots)]
         self._ring: BatchRing[Entry] = BatchRing(arrays, batcher, clock, entries=batch_entries)
@@ -114,10 +115,16 @@ class Pipeline:
         with Workers(on_failure=self.abort) as workers:
             workers.start("decode", self._decode)
             workers.start("infer", self._infer)
+            self._workers = workers
             try:
                 yield self._counted(self._channel)
             finally:
                 self.abort()  # after a complete read this changes nothing
+
+    def join(self) -> None:
+        """Wait for the threads of ``batches``, whose block was left on one of them; ``abort`` makes them end."""
+        if self._workers is not None:
+            self._workers.join()
 
     def stop(self) -> None:
         """End soon: nothing more is decoded, what is decoded is finished."""

@@ -8,7 +8,15 @@ from types import TracebackType
 
 from vidinfer.errors import RingAborted
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "on_a_worker"]
+
+
+def on_a_worker(owner: int) -> bool:
+    """Whether this is a thread of ours other than ``owner`` (its ident): then what is being closed was part of a cycle
+    that the collector happened to find here. This thread may hold a lock that others need to end, so it must wait for
+    none of them, least of all for itself.
+    """
+    return threading.get_ident() != owner and threading.current_thread().name.startswith("vidinfer-")
 
 
 class Workers:
@@ -36,6 +44,11 @@ class Workers:
         self._threads.append(thread)
         thread.start()
 
+    def join(self) -> None:
+        """Wait for every thread to end; not on one of them. Raises nothing of theirs."""
+        for thread in self._threads:
+            thread.join()
+
     def _guard(self, name: str, work: Callable[[], None]) -> None:
         try:
             work()
@@ -55,8 +68,9 @@ class Workers:
     ) -> None:
         if error is not None:
             self._on_failure()
-        for thread in self._threads:
-            thread.join()
+        if threading.current_thread() in self._threads:
+            return  # left by the collector, see on_a_worker; who started that waits with join
+        self.join()
         failures = list(self._failures)
         if error is not None and not isinstance(error, RingAborted | GeneratorExit):
             for failure in failures:

@@ -376,3 +376,37 @@ def test_the_example_runs() -> None:
     assert re.match(r"traffic-[12]  \d+\.\d{3} s  \d+ ms  \w+", lines[0])
     assert {line.split()[0] for line in lines[:-1]} == {"traffic-1", "traffic-2"}
     assert re.fullmatch(r"\d+ labelled, \d+ dropped, \d+ not read in time", lines[-1])
+
+
+def test_the_frames_of_a_file_that_are_collected_on_a_thread_of_their_own_end_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unreachable, collected = threading.Event(), threading.Event()
+
+    def collect(_: int) -> None:
+        if begun.is_set() and unreachable.wait(SECONDS) and not collected.is_set():
+            gc.collect()
+            collected.set()
+
+    begun = threading.Event()
+    fake = ReadingModel(collect)
+    monkeypatch.setattr("vidinfer.build.open_model", lambda *_, **__: fake)
+    clip = make_video(tmp_path / "a.mp4", frames=200)
+    gc.collect()
+    gc.disable()
+    try:
+        cycle: list[Any] = [vidinfer.label(clip, max_batch_size=1)]
+        cycle.append(cycle)
+        next(cycle[0])
+        begun.set()
+        workers = ours()
+        assert {one.name for one in workers} == {"vidinfer-decode", "vidinfer-infer"}
+        del cycle
+        unreachable.set()
+        assert collected.wait(SECONDS)
+        for one in [*workers, *ours()]:
+            one.join(SECONDS)
+    finally:
+        gc.enable()
+    assert not ours()
+    assert fake.closed
