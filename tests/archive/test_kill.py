@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,31 @@ def start(archive: Path, out: Path, workers: int) -> subprocess.Popen[str]:
     )
 
 
+def committed(out: Path) -> int:
+    """Units, so far."""
+    return len(list((out / ".vidinfer/units").rglob("*.parquet")))
+
+
+def wait_for_commits(process: subprocess.Popen[str], out: Path, units: int) -> None:
+    """Until there are so many, or the process has ended."""
+    while process.poll() is None and committed(out) < units:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+
+
 def run_until_it_ends(archive: Path, out: Path, *, workers: int, kills: int, longest: float) -> int:
-    """Kill it at random instants, ``kills`` times at most, and run it again. Returns how many kills there were."""
+    """Kill it ``kills`` times at most, and run it again. Returns how many kills there were.
+
+    Each third time at any instant, else a moment after a few more units were committed: on a fast machine, too, it
+    happens in the midst of the work.
+    """
     rng = random.Random(7)
     for killed in range(kills + 1):
         process = start(archive, out, workers)
         patience = rng.uniform(0, longest) if killed < kills else 300
+        if killed % 3 and killed < kills:
+            wait_for_commits(process, out, committed(out) + rng.randint(0, 2))
+            patience = rng.uniform(0, 0.2)
         try:
             _, errors = process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:
@@ -54,7 +74,7 @@ def run_until_it_ends(archive: Path, out: Path, *, workers: int, kills: int, lon
 def check(tmp_path: Path, label_archive: Runner, *, clips: int, workers: int, kills: int) -> None:
     archive = make_archive(tmp_path / "in", clips=clips, frames=12)
     label_archive(archive, labels="jsonl,csv,parquet", out=tmp_path / "whole")
-    killed = run_until_it_ends(archive, tmp_path / "out", workers=workers, kills=kills, longest=9)
+    killed = run_until_it_ends(archive, tmp_path / "out", workers=workers, kills=kills, longest=4)
     assert killed >= kills // 2
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
     assert not list((tmp_path / "out").rglob("*.partial")), "leftovers"
