@@ -118,7 +118,7 @@ function figures(status) {
     [...percentile, slo == null ? "" : `of ${withMs(1000 * slo)}`, slo != null && (p99 ?? total?.p95) > 1000 * slo],
     ...(late == null ? [] : [["Over budget", late, count(status.over_slo)]]),
     ["Dropped", share(frames("dropped"), frames("decoded")), count(frames("dropped"))],
-    ...(status.service ? [["Batch of n", `${status.service[0].toFixed(1)}·n + ${status.service[1].toFixed(1)}`, "ms"]] : []),
+    ...(status.service ? [["Batch of n", `${status.service[0].toFixed(1)}·n ${status.service[1] < 0 ? "-" : "+"} ${Math.abs(status.service[1]).toFixed(1)}`, "ms"]] : []),
     ["Memory", bytes(status.memory_bytes), ""],
     ["Uptime", time(status.uptime), ""],
   ];
