@@ -96,6 +96,7 @@ def test_killed_interrupted_and_only_begun(
     label_archive(archive, budget="0.001s")
     status, document, _ = told(capsys, tmp_path / "out")
     assert (status, document["state"]) == (1, "interrupted")
+    assert document["sources"]["done"] == 0
 
 
 def test_what_was_written_by_another_version_or_half(

@@ -51,6 +51,7 @@ class StateFolder:
         self.out = out
         self.path = out / FOLDER
         self._lock: int | None = None
+        self._whole: dict[str, Any] | None = None
         self.fresh = False
         """No run has begun here: the outputs beside it are somebody else's."""
 
@@ -110,7 +111,9 @@ class StateFolder:
 
     def is_whole(self, fingerprint: str) -> bool:
         """``keep_whole`` was called."""
-        return bool(_json(self.path / "whole.json").get(fingerprint))
+        if self._whole is None:  # nobody else writes here
+            self._whole = dict(_json(self.path / "whole.json"))
+        return bool(self._whole.get(fingerprint))
 
     def keep_whole(self, fingerprint: str) -> None:
         """Content that has to be labelled in one go. Durable before it returns.
@@ -118,8 +121,8 @@ class StateFolder:
         Raises:
             SinkError: it cannot be written.
         """
-        known = _json(self.path / "whole.json")
-        write_report(self.path / "whole.json", {**known, fingerprint: True}, overwrite=True)
+        self._whole = {**_json(self.path / "whole.json"), fingerprint: True}
+        write_report(self.path / "whole.json", self._whole, overwrite=True)
 
     def tell(self, status: Mapping[str, object]) -> None:
         """Replace ``status.json``; a disk that is full is found out elsewhere."""

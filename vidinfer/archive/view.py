@@ -113,8 +113,8 @@ class View:
         self._gone(unit, 0)
 
     def source_settled(self, report: SourceReport) -> None:
-        """Its outputs are there, or never will be."""
-        self._sources_done += 1
+        """Its outputs are there, or will not be in this run."""
+        self._sources_done += report.status != "interrupted"
         self._sources_failed += report.status == "failed"
         if report.status == "failed":
             self._failures.append((report.source, report.error or ""))
