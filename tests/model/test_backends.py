@@ -423,7 +423,18 @@ def test_compile_finds_what_eager_finds() -> None:
     model.settle(batch, WIDTH, HEIGHT, 2)
     assert model.info.backend == "compile"
     assert same(reference, model.predict(batch, WIDTH, HEIGHT))
-    if tqdm.monitor is not None:  # the compiler shows bars, and their library keeps a thread for them
+    _end_threads_of_the_compiler()
+
+
+def _end_threads_of_the_compiler() -> None:
+    """They live as long as the process: a pool to compile in, and one of the library that shows bars."""
+    from torch._inductor.async_compile import AsyncCompile, shutdown_compile_workers
+
+    if AsyncCompile.pool.cache_info().currsize:
+        AsyncCompile.pool().shutdown()
+        AsyncCompile.pool.cache_clear()
+    shutdown_compile_workers()
+    if tqdm.monitor is not None:
         tqdm.monitor.exit()
 
 
