@@ -39,6 +39,8 @@ class WatchedModel:
         self._hitches: list[Hitch] = []
         self._began = 0.0
         self._batches, self._looks = 0, False
+        self._settled = False
+        """Once: all runs are by the backend whose l(n) was measured."""
         self.rows: dict[tuple[int, int], int] = {}
         """Camera and tick to their row, of batches that were looked at, until the record of the frame is seen."""
         self.unreadable = 0
@@ -101,8 +103,9 @@ class WatchedModel:
         batch_size: int,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        if isinstance(self._model, AsyncModel):
+        if isinstance(self._model, AsyncModel) and not self._settled:
             self._model.settle(places, width, height, batch_size, stopped)
+            self._settled = True
 
     def submit(self, batch: NDArray[Any], width: int, height: int) -> Any:
         raise NotImplementedError  # live runs have one batch at a time
