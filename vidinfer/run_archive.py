@@ -144,16 +144,15 @@ class _Archive:
         for name in self._unplanned:
             self._account.settle(SourceReport(name, "interrupted", error="not begun"))
         for planned in self._agenda.open_sources():
-            self._account.settle(
-                SourceReport(planned.file.name, "interrupted", error="not finished"), planned
-            )
+            report = SourceReport(planned.file.name, "interrupted", error="not finished")
+            self._account.settle(report, planned)
         return self._told()
 
     def _told(self) -> RunReport:
         self._account.write_manifest()
         held = [one for one in self._bad.values() if self._quarantine.get(one.unit)]
-        seconds = self._clock.now() - self._began
-        page = self._account.write_page(held, seconds, stills=self._stills, hurry=lambda: self._stop.aborted)
+        took = self._clock.now() - self._began
+        page = self._account.write_page(held, took, stills=self._stills, hurry=lambda: self._stop.aborted)
         self._view.end("interrupted" if self._account.interrupted else "complete")
         return RunReport(tuple(self._account.reports), self._clock.now() - self._began, page)
 
@@ -231,13 +230,14 @@ class _Archive:
             self._complete += self._agenda.settle(unit.id)
         self._kept.clear()
 
-    def _add(self, planned: PlannedSource) -> None:
-        """Put its units on the agenda, but for those that are done."""
+    def _add(self, planned: PlannedSource) -> list[Unit]:
+        """Put its units on the agenda, but for those that are done, and return them."""
+        todo: list[Unit] = []
         for unit in self._agenda.add(planned):
-            if self._is_to_do(unit):
-                self._agenda.put(unit, last=self._is_suspect(unit))
-            else:
-                self._kept.append(unit)
+            (todo if self._is_to_do(unit) else self._kept).append(unit)
+        for unit in todo:
+            self._agenda.put(unit, last=self._is_suspect(unit))
+        return todo
 
     def _is_to_do(self, unit: Unit) -> bool:
         """It is neither committed nor given up."""
@@ -343,9 +343,9 @@ class _Archive:
         for planned in self._agenda.needing(unit.id):
             self._state.keep_whole(planned.file.fingerprint)
             self._view.withdrawn(self._agenda.withdraw(planned))
-            whole = replace(planned.file, parts=(WHOLE,))
-            self._add(plan_source(whole, planned.names, self._recipe, self._config.label_files))
-            self._view.added(unit for unit in self._agenda.queue() if unit.path == whole.path)
+            file = replace(planned.file, parts=(WHOLE,))
+            whole = plan_source(file, planned.names, self._recipe, self._config.label_files)
+            self._view.added(self._add(whole))
         self._settle_kept()
 
     def _tried_in_vain(self, unit: Unit, reason: str, log: str) -> None:

@@ -292,11 +292,15 @@ def test_a_file_whose_parts_cannot_be_had_is_labelled_in_one_go(
     with monkeypatch.context() as patch:
         patch.setattr(HeaderReader, "split", wrong)
         report = label_archive(long, unit_frames=20)
+        shutil.copytree(long, tmp_path / "twice")
+        shutil.copy(tmp_path / "twice/long.mp4", tmp_path / "twice/same.mp4")
+        label_archive(tmp_path / "twice", unit_frames=20, out=tmp_path / "out2")
     assert report.exit_status == 0
     assert outputs(tmp_path / "out")["long.labels.jsonl"] == outputs(tmp_path / "whole")["long.labels.jsonl"]
-    status = json.loads((tmp_path / "out/.vidinfer/status.json").read_text())
-    assert status["units"] == {"total": 1, "done": 1, "quarantined": 0}
-    assert status["share_done"] == 1
+    for out in ("out", "out2"):
+        status = json.loads((tmp_path / out / ".vidinfer/status.json").read_text())
+        assert status["units"] == {"total": 1, "done": 1, "quarantined": 0}
+        assert status["share_done"] == 1
     seen = Seen()
     label_archive(long, unit_frames=20, observer=seen)
     assert seen.todo == 0, "it is remembered"

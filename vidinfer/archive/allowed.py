@@ -29,12 +29,10 @@ class TimeAllowed:
 
     def news(self) -> str | None:
         """For people, once."""
-        told, self._told = self._told, True
+        if self._told:
+            return None
+        self._told = True
         return (
-            None
-            if told
-            else (
-                f"the time allowed by {self._option} is up: what is under way is finished, nothing more is begun; "
-                f"give the same command again to go on"
-            )
+            f"the time allowed by {self._option} is up: what is under way is finished, nothing more is begun; "
+            "give the same command again to go on"
         )

@@ -159,10 +159,8 @@ def _headline(status: LiveStatus) -> str:
         mean = sum(n * k for n, k in status.batch_sizes.items()) / batches
         parts.append(f"{mean:.2f} frames a batch")
     if status.service is not None:
-        a, b = status.service
-        parts.append(
-            f"l(n) = {a:.1f}·n {'-' if b < 0 else '+'} {abs(b):.1f} ms"
-        )  # a fit to noise may go below 0
+        a, b = status.service  # b of a line through noise may be below 0
+        parts.append(f"l(n) = {a:.1f}·n {'-' if b < 0 else '+'} {abs(b):.1f} ms")
     if status.latency_slo is not None:
         parts.append(f"{status.over_slo} over {1000 * status.latency_slo:g} ms")
     parts.append(f"{status.memory_bytes / 2**20:.0f} MiB")
