@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.live_cameras import pictures
-from benchmarks.live_rig import Rig
+from benchmarks.live_rig import POLICIES, Rig
 from benchmarks.live_scenarios import (
     SCENARIOS,
     SIZE,
@@ -63,12 +63,19 @@ def options_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--queue", type=int, default=8, help="frames that wait of each camera (default: 8)")
     parser.add_argument("--minutes", type=float, default=30.0, help="of soak (default: 30)")
     parser.add_argument("--seed", type=int, default=1, help="of phases and jitter (default: 1)")
+    parser.add_argument(
+        "--policy",
+        action="append",
+        choices=POLICIES,
+        help="only this one; may be repeated (default: all four)",
+    )
     parser.add_argument("--quick", action="store_true", help="short runs: rough figures")
     parser.add_argument("--json", action="store_true", help="JSON lines alone, no table")
     options = parser.parse_args(arguments)
     for one in options.scenarios:
         if one not in SCENARIOS:
             parser.error(f"scenario {one!r}: choose {', '.join(SCENARIOS)}")
+    options.policies = tuple(one for one in POLICIES if one in (options.policy or POLICIES))
     options.scenarios = options.scenarios or [name for name in SCENARIOS if name != "soak"]
     return options
 

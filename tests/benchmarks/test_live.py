@@ -235,6 +235,11 @@ def test_the_script_of_faults_leaves_each_camera_time_to_recover(count: int, sec
             assert other.at - one.end >= 10 or other.at - one.at >= 24
 
 
+def test_policies_take_turns_in_their_order_or_only_those_that_are_named() -> None:
+    assert options_of([]).policies == POLICIES
+    assert options_of(["--policy", "ours", "--policy", "eager"]).policies == ("eager", "ours")
+
+
 def test_each_policy_has_a_scheduler() -> None:
     for policy in POLICIES:
         settings = scheduler_of(policy, Settings(latency_slo=0.1)).settings
