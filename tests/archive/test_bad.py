@@ -24,6 +24,8 @@ from vidinfer.archive.engine import Event
 from vidinfer.errors import SinkError
 
 ROOT = os.geteuid() == 0
+PATIENTLY = ("--model", "tests.archive.models:patient", "--max-batch-size", "1")
+"""0.2 s a frame, however fast the machine."""
 
 
 def start(archive: Path, out: Path, *more: str, limit: int | None = None) -> subprocess.Popen[str]:
@@ -245,8 +247,8 @@ def test_ctrl_c_once_finishes_what_is_under_way(tmp_path: Path) -> None:
     archive = tmp_path / "in"
     archive.mkdir()
     for i in range(4):
-        make_video(archive / f"clip{i}.mp4", frames=4000, size=(64, 48), first_number=i)
-    process = start(archive, tmp_path / "out", "--workers", "1", "--log-json", "--max-batch-size", "1")
+        make_video(archive / f"clip{i}.mp4", frames=40, size=(64, 48), first_number=i)
+    process = start(archive, tmp_path / "out", "--workers", "1", "--log-json", *PATIENTLY)
     under_way(process, tmp_path / "out")
     workers = children(process.pid)
     process.send_signal(signal.SIGINT)
@@ -268,8 +270,8 @@ def test_ctrl_c_once_finishes_what_is_under_way(tmp_path: Path) -> None:
 def test_ctrl_c_twice_gives_up_at_once(tmp_path: Path) -> None:
     archive = tmp_path / "in"
     archive.mkdir()
-    make_video(archive / "clip.mp4", frames=8_000, size=(64, 48), draw=_grey)
-    process = start(archive, tmp_path / "out", "--workers", "1", "--log-json", "--max-batch-size", "1")
+    make_video(archive / "clip.mp4", frames=1_000, size=(64, 48), draw=_grey)
+    process = start(archive, tmp_path / "out", "--workers", "1", "--log-json", *PATIENTLY)
     under_way(process, tmp_path / "out")
     workers = children(process.pid)
     process.send_signal(signal.SIGINT)

@@ -25,7 +25,9 @@ __all__ = ["View"]
 EVERY = 0.5
 """Seconds from one telling to the next, at least;"""
 SHARE = 0.02
-"""and more where it takes more than this share of the time, as with a thousand workers."""
+"""and more where it takes more than this share of the time, as with a thousand workers,"""
+LONGEST = 3.0
+"""but never more than this: on a busy machine one telling may take long by chance."""
 FAILURES = 20
 """Sources that failed, of which the last are told."""
 
@@ -128,7 +130,7 @@ class View:
         status = self._status(now, flying, self._agenda)
         self._observer.archive(status)
         self._tell(status, "running")
-        self._every = max(EVERY, (self._clock.now() - now) / SHARE)
+        self._every = min(max(EVERY, (self._clock.now() - now) / SHARE), LONGEST)
 
     def end(self, state: Literal["complete", "interrupted"]) -> None:
         """The run is over."""
