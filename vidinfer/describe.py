@@ -122,21 +122,4 @@ def describe_pipeline(
 def _still(pipeline: Pipeline) -> dict[str, object]:
     """How many frames got the results of another, and how often a sample shows that to have been wrong."""
     done = pipeline.propagation
-    if done is None:
-        return {}
-    settings, audit = done.settings, done.audit
-    rate = audit.miss_rate
-    return {
-        "skip_static": {
-            "threshold": settings.threshold,
-            "labelled_anew_after_seconds": settings.seconds,
-            "propagated": done.propagated,
-            "share_audited": settings.audited,
-            "audited": audit.audited,
-            "missed": audit.missed,
-            "miss_rate": None if rate is None else round(rate, 5),
-            "interval_95": [round(end, 5) for end in audit.interval],
-            "method": "still frames sampled by their pts and shown to the model; a miss: a box without a partner of "
-            "its class with IoU 0.5, another best class, or class maps alike in less than 95 %; Wilson score interval",
-        }
-    }
+    return {} if done is None else {"skip_static": done.as_dict()}

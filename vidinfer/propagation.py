@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from vidinfer.audit import Audit, audit_facts
 from vidinfer.detections import Objects, Results
 from vidinfer.parity import matches
 from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.still import StillSettings
 
-__all__ = ["Audit", "Propagation", "differ", "wilson"]
+__all__ = ["Propagation", "differ"]
 
 _IOU = 0.5
 _PIXELS = 0.95
 _LOST = "the frame that its labels would have come from was not labelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """Still frames that the model has seen all the same."""
-
-    audited: int
-    missed: int
-    """Of those, for which it found something else than what would have been propagated."""
-
-    @property
-    def miss_rate(self) -> float | None:
-        """``None``: none was audited."""
-        return self.missed / self.audited if self.audited else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """In which the miss rate of all still frames lies, with 95 % confidence."""
-        return wilson(self.missed, self.audited)
 
 
 class Propagation:
@@ -51,6 +33,10 @@ class Propagation:
         self.propagated = 0
         """Frames that got another's results, so far."""
         self.audit = Audit(0, 0)
+
+    def as_dict(self) -> dict[str, object]:
+        """Ready for JSON."""
+        return audit_facts(self.settings, self.propagated, self.audit)
 
     def complete(self, batch: LabelledBatch) -> LabelledBatch:
         """The batch with rows for all its still frames; several entries share a row."""
@@ -119,14 +105,3 @@ def _boxes_differ(ours: Objects, theirs: Objects) -> bool:
     if len(ours) != len(theirs):
         return True
     return len(matches(ours, theirs, least=_IOU)[0]) < len(ours)
-
-
-def wilson(hits: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """The score interval of a share (Wilson 1927), at 95 % unless told: honest for few trials and none or all hits."""
-    if not trials:
-        return 0.0, 1.0
-    share, square = hits / trials, z * z / trials
-    middle = (share + square / 2) / (1 + square)
-    half = z / (1 + square) * (share * (1 - share) / trials + square / (4 * trials)) ** 0.5
-    low = 0.0 if hits == 0 else max(0.0, middle - half)
-    return low, 1.0 if hits == trials else min(1.0, middle + half)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vidinfer.audit import wilson
 from vidinfer.detections import Classes, Objects, Results, Segments
 from vidinfer.frame import FrameStamp
-from vidinfer.propagation import Propagation, differ, wilson
+from vidinfer.propagation import Propagation, differ
 from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.still import Still, StillDetector, StillSettings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Account:
         units = () if planned is None else tuple(self._state.unit(unit.id) for unit in planned.units)
         row = row_of(report, planned, self._config.out, status)
         self._told.append(Told(row, report.warnings, units))
-        report = replace(report, details={})  # thousands of them are kept
+        report = replace(report, details=_kept(report.details))
         self.reports.append(report)
         self._view.source_settled(report)
         self._observer.source_finished(report)
@@ -75,3 +75,9 @@ class Account:
             self._observer.warning(f"no report: {error}")
             return None
         return self._config.out / REPORT
+
+
+def _kept(details: Mapping[str, object]) -> Mapping[str, object]:
+    """What the closing line needs; thousands of them are held."""
+    still = details.get("skip_static")
+    return {} if still is None else {"skip_static": still}

@@ -18,6 +18,7 @@ from typing import Any
 from vidinfer.archive.facts import model_of, source_of
 from vidinfer.archive.journal import Quarantined
 from vidinfer.archive.planning import PlannedSource
+from vidinfer.audit import joined_facts
 from vidinfer.describe import versions
 from vidinfer.detections import Results
 from vidinfer.errors import SinkError
@@ -150,11 +151,13 @@ def _details(
     planned: PlannedSource, receipts: Sequence[Mapping[str, Any]], outputs: Sequence[tuple[Path, int, str]]
 ) -> dict[str, object]:
     facts = _joined([receipt["source"] for receipt in receipts])
+    still = joined_facts([receipt.get("skip_static") for receipt in receipts])
     return {
         "labels_format": LABELS_FORMAT,
         "versions": versions(),
         "model": receipts[0]["model"],
         "source": {"name": planned.file.name, "path": str(planned.file.path), **facts},
+        **({} if still is None else {"skip_static": still}),
         "archive": {
             "digest": planned.digest,
             "fingerprint": planned.file.fingerprint,

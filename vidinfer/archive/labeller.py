@@ -129,6 +129,7 @@ class UnitLabeller:
                 "source": _source_facts(source),
                 "model": model_facts(model.info),
                 "by": self._config.skip_static is not None,
+                "skip_static": None if pipeline.propagation is None else pipeline.propagation.as_dict(),
                 "warnings": _warnings(sink.facts()),
                 "timings": {
                     "seconds": round(self._clock.now() - began, 3),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from vidinfer.audit import joined_facts
 from vidinfer.cli.text import count, duration
 from vidinfer.light import advice
 from vidinfer.report import RunReport, SourceReport, Status
@@ -26,7 +28,7 @@ def source_line(report: SourceReport) -> str:
         parts.append(": ".join(filter(None, (report.status, report.error))))
     if report.ledger is not None and report.status != "failed":
         parts += [_damage(report.ledger), _speed(report, report.ledger)]
-        parts.append(_still(report))
+        parts.append(_still(_audit(report)))
     if report.outputs:
         parts.append(f"wrote {_files(report.outputs)}")
     elif report.ledger is not None and report.status == "interrupted":
@@ -57,7 +59,8 @@ def run_line(report: RunReport) -> str:
     frames = sum(ledger.decoded for ledger in done)
     page = "" if report.page is None else f"; see {report.page}"
     rate = f"; {_rate(count(frames, 'frame'), frames, report.seconds)}" if done else ""
-    return f"{count(len(report.sources), 'source')}: {told}{rate}{page}"
+    still = _still(joined_facts([_audit(source) for source in report.sources if source.status != "skipped"]))
+    return "; ".join(filter(None, [f"{count(len(report.sources), 'source')}: {told}{rate}", still])) + page
 
 
 def _speed(report: SourceReport, ledger: LedgerSnapshot) -> str:
@@ -82,10 +85,14 @@ def _damage(ledger: LedgerSnapshot) -> str:
     return ", ".join(filter(None, found))
 
 
-def _still(report: SourceReport) -> str:
+def _audit(report: SourceReport) -> Mapping[str, Any] | None:
+    found = report.details.get("skip_static")
+    return found if isinstance(found, Mapping) else None
+
+
+def _still(still: Mapping[str, Any] | None) -> str:
     """What was propagated, and how often that was wrong."""
-    still = report.details.get("skip_static")
-    if not isinstance(still, Mapping):
+    if still is None:
         return ""
     if not still["propagated"]:
         return "no frame was like one before"

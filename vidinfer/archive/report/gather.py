@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidinfer.archive.report.found import Found
+from vidinfer.audit import joined_facts
 from vidinfer.sink.manifest import ManifestRow
 from vidinfer.sink.unit_read import DamagedUnit, read_receipt
 from vidinfer.sink.unit_scan import Loss, scan_losses, scan_unit
@@ -82,6 +83,8 @@ class Gathered:
     """Seconds of processes by stage, ``seconds`` of all of them."""
     losses: list[Losses] = field(default_factory=list)
     slowest: list[Slow] = field(default_factory=list)
+    audits: list[Mapping[str, Any]] = field(default_factory=list)
+    """What was propagated and audited, by source that has any."""
     duplicates: list[list[int]] = field(default_factory=list)
     """Sources of equal content."""
     unread: int = 0
@@ -164,6 +167,8 @@ def _read(result: Gathered, number: int, one: Told, offset: float, read: set[Pat
     if one.row.status == "damaged" and len(result.losses) < DAMAGED:
         gaps = [loss for path, _ in receipts for loss in scan_losses(path, GAPS)]
         result.losses.append(Losses(number, base, first_pts, tuple(gaps[:GAPS])))
+    if (audit := joined_facts([receipt.get("skip_static") for _, receipt in receipts])) is not None:
+        result.audits.append(audit)
     new = [(path, receipt) for path, receipt in receipts if path not in read]
     read.update(path for path, _ in new)
     _time(result, number, [receipt for _, receipt in new])

@@ -15,6 +15,7 @@ from vidinfer.archive.report.speed import cost, speed
 from vidinfer.archive.report.style import STYLE
 from vidinfer.archive.report.tables import facts, key, table, tile
 from vidinfer.archive.report.words import hours, number, safe, share, size
+from vidinfer.audit import joined_facts
 
 __all__ = ["RunFacts", "page"]
 
@@ -119,6 +120,7 @@ def _done(all_of_it: Gathered) -> str:
         f'<div class="bar" role="img" aria-label="sources by status">{bar}</div>'
         + table(heads, rows, right={1, 2, 3, 4, 5}, wide={6})
         + _ledger(all_of_it)
+        + _still(all_of_it)
         + _kinds(all_of_it)
     )
 
@@ -134,6 +136,21 @@ def _ledger(all_of_it: Gathered) -> str:
         "" if of["decoded"] == sum(of[name] for name in names) else " These do not add up: please report it."
     )
     return f"<p>Every frame: {number(of['decoded'])} decoded = {sums}.{lost}{balanced}</p>"
+
+
+def _still(all_of_it: Gathered) -> str:
+    """What was propagated, and how often that was wrong."""
+    told = joined_facts(all_of_it.audits)
+    if told is None:
+        return ""
+    text = f"{number(told['propagated'])} of the labelled frames looked like one before and got its labels."
+    if not told["audited"]:
+        return f"<p>{text} None was checked.</p>"
+    low, high = told["interval_95"]
+    return (
+        f"<p>{text} Of {number(told['audited'])} such frames that the model saw all the same, {number(told['missed'])} "
+        f"would have been wrong: {share(told['miss_rate'])} (95 %: {share(low)} to {share(high)}).</p>"
+    )
 
 
 def _kinds(all_of_it: Gathered) -> str:
