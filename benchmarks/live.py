@@ -14,18 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.live_bench import SIZE, Bench, Effort, reader_for
 from benchmarks.live_cameras import pictures
 from benchmarks.live_rig import POLICIES, Rig
-from benchmarks.live_scenarios import (
-    SCENARIOS,
-    SIZE,
-    Bench,
-    Effort,
-    Theory,
-    measured_line,
-    preparing,
-    reader_for,
-)
+from benchmarks.live_scenarios import SCENARIOS
+from benchmarks.live_theory import Theory, measured_line, preparing
 from vidinfer.build import open_model
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from benchmarks.live import options_of, table
 from benchmarks.live_cameras import PATIENCE, Album, Outage, SimulatedCamera, SimulatedSource
 from benchmarks.live_code import CAMERAS, COLUMNS, ROWS, TICKS, Reader, block, decode, draw, encode
+from benchmarks.live_faults import script_of_faults
 from benchmarks.live_figures import Log, early_stopping, latency_figures, spared
 from benchmarks.live_model import Hitch
 from benchmarks.live_rig import POLICIES, Rig, scheduler_of
-from benchmarks.live_scenarios import Theory, script_of_faults
 from benchmarks.live_simulation import Camera
+from benchmarks.live_theory import Theory
 from vidinfer.arrival import Arrival, Received, Shed, TimeSource
 from vidinfer.clock import MonotonicClock
 from vidinfer.errors import SourceUnreachable
@@ -297,7 +298,7 @@ def test_the_size_of_the_pictures_is_checked(capsys: pytest.CaptureFixture[str])
 
 
 def test_the_theory_counts_preparing_on_the_same_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.live_scenarios.available_cores", lambda: 2)
+    monkeypatch.setattr("benchmarks.live_theory.available_cores", lambda: 2)
     theory = Theory.of(Service(8.0, 10.0, None), prepare_ms=4.0, budget=100.0)
     assert theory.model_alone == pytest.approx(0.8 / 0.008)
     assert theory.with_preparing == pytest.approx(0.8 / 0.010)
