@@ -23,7 +23,7 @@ from vidinfer.model import load_model
 from vidinfer.outputs import OutputNames
 from vidinfer.pipeline import Pipeline
 from vidinfer.plan import GPU_MEMORY_BYTES, SHARED_ENTRIES, SLOTS, ThreadPlan, batch_size_for, thread_plan
-from vidinfer.sampling import Sampler, Sampling
+from vidinfer.sampling import Before, Sampler, Sampling
 from vidinfer.sink import ClassMapSink, FlowFileSink, label_sink
 from vidinfer.sink.video import VideoSink
 from vidinfer.source import sample_pictures
@@ -192,16 +192,22 @@ def check_outputs(config: RunConfig, model: ModelInfo) -> None:
 
 
 def make_pipeline(
-    source: Source, model: Model, config: RunConfig, *, keep_pictures: bool, clock: Clock
+    source: Source,
+    model: Model,
+    config: RunConfig,
+    *,
+    keep_pictures: bool,
+    clock: Clock,
+    before: Before | None = None,
 ) -> Pipeline:
-    """A pipeline for one source, sized by the configuration."""
+    """A pipeline for one source, sized by the configuration; ``before``: the source is not the first of a file."""
     sizes = _sizes(model, source.info, config, keep_pictures=keep_pictures)
     in_flight = model.in_flight if isinstance(model, AsyncModel) else 1
     return Pipeline(
         source,
         model,
         batcher=OfflineBatcher(),
-        sampler=Sampler(sampling_of(config)),
+        sampler=Sampler(sampling_of(config), before),
         clock=clock,
         batch_size=sizes.batch_size,
         batch_entries=sizes.entries,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,9 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.media import flip_bytes, make_video, truncate
-from tests.source.test_selective import MADE, ODD
+from tests.source.test_selective import MADE, ODD, Read
 from vidinfer.errors import PartUnlike
 from vidinfer.frame import Frame, Gap
+from vidinfer.sampling import Sampling
 from vidinfer.source import Part, open_source, split
 
 Seen = tuple[int, int | None, int | None, bool, bool, str]
@@ -51,12 +53,56 @@ def test_all_parts_together_are_the_file(tmp_path: Path, case: str, frames: int,
     assert [frame for one in found for frame in one] == whole
 
 
+LOCAL = [
+    Sampling(keyframes=True),
+    Sampling(every=3),
+    Sampling(every=7),
+    Sampling(every=25),
+    Sampling(fps=Fraction(1)),
+    Sampling(fps=Fraction(13, 3)),
+]
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_all_parts_sampled_are_the_sampled_file(tmp_path: Path, case: str) -> None:
+    path = MADE[case](tmp_path)
+    for sampling in LOCAL:
+        whole = Read(path, sampling, selective=False)
+        for frames in (1, 15):
+            made = split(path, frames, sampling)
+            found = [Read(path, sampling, selective=True, part=part) for part in made.parts]
+            assert len(made.parts) > 1 or frames > 1
+            if len(made.parts) > 1:
+                assert [len(one.stamps) for one in found] == [part.frames for part in made.parts]
+            assert [stamp for one in found for stamp in one.stamps] == whole.stamps
+            assert [reason for one in found for reason in one.reasons] == whole.reasons
+            assert [frame for one in found for frame in one.labelled] == whole.labelled
+            used = {one.facts["selective_decoding"]["used"] for one in found}
+            assert used == {whole_used(path, sampling)}
+
+
+def whole_used(path: Path, sampling: Sampling) -> bool:
+    used: bool = Read(path, sampling, selective=True).facts["selective_decoding"]["used"]
+    return used
+
+
+def test_parts_are_cut_by_what_is_decoded_of_them(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=400, gop=10)
+    assert len(split(path, 10).parts) == 40
+    sparse = split(path, 10, Sampling(keyframes=True)).parts
+    assert 3 <= len(sparse) <= 5, "one of ten, and what reading all costs"
+    assert sum(part.frames for part in sparse) == 400
+    every = split(path, 10, Sampling(every=2)).parts
+    assert len(every) == 40, "all of them are decoded"
+
+
 @pytest.mark.parametrize("case", ODD)
 def test_what_cannot_be_cut_is_one_part_and_says_why(tmp_path: Path, case: str) -> None:
-    make = ODD[case][0]
-    made = split(make(tmp_path), 5)
+    path = ODD[case][0](tmp_path)
+    made = split(path, 5)
     assert made.parts == (Part(None, None),)
     assert made.why
+    assert split(path, 5, Sampling(every=7)).parts == made.parts
 
 
 def test_parts_have_at_least_so_many_frames(tmp_path: Path) -> None:
@@ -136,6 +182,8 @@ def test_a_file_that_was_changed_since_gives_the_part_up(tmp_path: Path) -> None
     make_video(path, frames=20, gop=10)
     with pytest.raises(PartUnlike, match="not where it was"):
         frames_of(path, last)
+    with pytest.raises(PartUnlike, match="not where it was"):
+        Read(path, Sampling(every=7), selective=True, part=last)
 
 
 def test_stopping_a_part_is_no_damage(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.media import flip_bytes, make_video, patch_edit_list, truncate
 from vidinfer.frame import Frame, FrameStamp, Gap
 from vidinfer.sampling import Sampler, Sampling
-from vidinfer.source import open_source
+from vidinfer.source import Part, open_source, split
 from vidinfer.source.coded import reader_for
 
 VARIABLE = [0, 40, 50, 400, 401, 1000, 1033, 2000, 2001, 3500]
@@ -88,9 +88,19 @@ ODD = {
 class Read:
     """All of a file, told by the sampling or not."""
 
-    def __init__(self, path: Path, sampling: Sampling, *, selective: bool, threads: int = 2) -> None:
-        source = open_source(path, name=path.name, threads=threads, sampling=sampling if selective else None)
-        sampler = Sampler(sampling)
+    def __init__(
+        self,
+        path: Path,
+        sampling: Sampling,
+        *,
+        selective: bool,
+        threads: int = 2,
+        part: Part | None = None,
+    ) -> None:
+        told = sampling if selective else None
+        source = open_source(path, name=path.name, threads=threads, sampling=told, part=part)
+        before = None if part is None else part.known_before(source.info.time_base)
+        sampler = Sampler(sampling, before)
         self.stamps: list[FrameStamp | Gap] = []
         self.labelled: list[tuple[FrameStamp, bool, bytes]] = []
         self.reasons: list[str] = []
@@ -197,6 +207,12 @@ def test_any_times_and_groups(
         codec_options=OPEN if open_groups else {},
     )
     assert "everything_from_pts" not in check(path, sampling)
+    if sampling.is_local:
+        whole = Read(path, sampling, selective=False)
+        parts = split(path, 5, sampling).parts
+        found = [Read(path, sampling, selective=True, part=part) for part in parts]
+        assert [stamp for one in found for stamp in one.stamps] == whole.stamps
+        assert [frame for one in found for frame in one.labelled] == whole.labelled
 
 
 def test_a_clock_that_starts_anew_is_decoded_from_there_on(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vidinfer.frame import FrameStamp
-from vidinfer.sampling import Sampler, Sampling
+from vidinfer.sampling import Before, Sampler, Sampling
 
 MS = Fraction(1, 1000)
 
@@ -73,3 +75,41 @@ def test_duration_counts_from_the_start_or_the_first_frame() -> None:
 
 def test_max_frames_counts_labelled_frames() -> None:
     assert run(Sampling(every=2, max_frames=3), list(range(0, 4000, 40))) == ([0, 2, 4], ["sampling"] * 2)
+
+
+@given(
+    steps=st.lists(st.integers(1, 900), min_size=2, max_size=60),
+    cut=st.integers(1, 59),
+    begins=st.integers(-500, 500),
+    sampling=st.one_of(
+        st.builds(Sampling, fps=st.fractions("1/5", "60", max_denominator=1001)),
+        st.builds(Sampling, every=st.integers(1, 9), keyframes=st.booleans()),
+    ),
+)
+def test_a_stretch_is_judged_as_if_all_before_it_had_been_seen(
+    steps: list[int], cut: int, begins: int, sampling: Sampling
+) -> None:
+    times = list(accumulate(steps, initial=begins))
+    stamps = [FrameStamp(i, t, Fraction(1, 1000), keyframe=i % 7 == 0) for i, t in enumerate(times)]
+    cut = min(cut, len(steps))
+    whole = Sampler(sampling)
+    judged = [whole.skip_reason(stamp) for stamp in stamps]
+    late = Sampler(sampling, Before(Fraction(times[0], 1000), Fraction(times[cut - 1], 1000)))
+    assert [late.skip_reason(stamp) for stamp in stamps[cut:]] == judged[cut:]
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(start=Fraction(1)),
+        Sampling(end=Fraction(1)),
+        Sampling(max_frames=1),
+        Sampling(duration=Fraction(1)),
+        Sampling(every=2, fps=Fraction(1)),
+        Sampling(keyframes=True, fps=Fraction(1)),
+    ],
+)
+def test_what_depends_on_more_is_not_judged_from_the_middle_on(sampling: Sampling) -> None:
+    assert not sampling.is_local
+    with pytest.raises(ValueError, match="from the middle"):
+        Sampler(sampling, Before(Fraction(0), Fraction(1)))

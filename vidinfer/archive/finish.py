@@ -181,6 +181,9 @@ def _both(name: str, one: Any, other: Any) -> Any:
     """A fact of two neighbouring stretches together."""
     if name == "last_pts":
         return one if other is None else other
+    if isinstance(one, dict) and isinstance(other, dict):
+        common = {key: _both(key, one[key], other[key]) for key in one.keys() & other.keys()}
+        return {**one, **other, **common}
     if isinstance(one, bool) and isinstance(other, bool):
         return one or other
     if isinstance(one, list) and isinstance(other, list):

@@ -14,6 +14,7 @@ from typing import Any
 
 import vidinfer
 from vidinfer.errors import Interrupted, SourceError
+from vidinfer.sampling import Sampling
 from vidinfer.source import Header, Part
 
 __all__ = ["LONGEST", "HeaderReader"]
@@ -55,14 +56,15 @@ class HeaderReader:
         except SourceError as error:
             return Header("broken", error=str(error))
 
-    def split(self, path: Path, frames: int) -> tuple[Part, ...]:
+    def split(self, path: Path, frames: int, sampling: Sampling | None = None) -> tuple[Part, ...]:
         """:func:`vidinfer.source.split`.
 
         Raises:
             SourceError: it cannot be read, crashes FFmpeg or hangs it.
             Interrupted: ``stopped()`` became true.
         """
-        answer = self._ask([str(path), frames], path, LONGEST_PACKETS)
+        chosen = None if sampling is None else _as_asked(sampling)
+        answer = self._ask([str(path), frames, chosen], path, LONGEST_PACKETS)
         if isinstance(answer, str):
             raise SourceError(answer)
         return tuple(Part(*part) for part in answer)
@@ -149,3 +151,7 @@ class HeaderReader:
 
 def _ended(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _as_asked(sampling: Sampling) -> list[object]:
+    return [sampling.every, None if sampling.fps is None else str(sampling.fps), sampling.keyframes]

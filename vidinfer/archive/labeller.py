@@ -114,7 +114,12 @@ class UnitLabeller:
         receipt: dict[str, Any] = {}
         sink = unit_sink(target, lambda: receipt)
         pipeline = self._pipeline = make_pipeline(
-            source, model, self._config, keep_pictures=False, clock=self._clock
+            source,
+            model,
+            self._config,
+            keep_pictures=False,
+            clock=self._clock,
+            before=unit.part.known_before(source.info.time_base),
         )
         sink.open(source.info, model.info)
         try:
@@ -150,7 +155,7 @@ class UnitLabeller:
             fast=config.decode == "fast",
             nvdec=nvdec_device(config),
             sampling=sampled(config),
-            part=None if part == WHOLE else part,
+            part=None if part.is_whole else part,
         )
 
 

@@ -10,6 +10,7 @@ from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.planning import KnownFile, identify
 from vidinfer.archive.recipe import can_be_split
 from vidinfer.archive.survey import survey
+from vidinfer.build import sampled
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
 from vidinfer.source import SourceFile
@@ -36,7 +37,9 @@ def look_over(
         Interrupted: ``stopped()`` became true.
     """
     with HeaderReader(stopped) as reader:
-        splitter = partial(reader.split, frames=config.unit_frames) if can_be_split(config) else None
+        splitter = None
+        if can_be_split(config):
+            splitter = partial(reader.split, frames=config.unit_frames, sampling=sampled(config))
         for file in survey(files, fingerprints="none", stopped=stopped):
             try:
                 if not file.usable:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
+from vidinfer.build import sampling_of
 from vidinfer.config import RunConfig
 
 __all__ = ["LABELLING", "can_be_split", "digest", "recipe_of"]
@@ -38,9 +39,9 @@ def recipe_of(config: RunConfig, weights_sha256: str | None) -> dict[str, object
 
 
 def can_be_split(config: RunConfig) -> bool:
-    """What a frame's labels are does not depend on the frames before it, nor which frames are labelled on how many."""
-    sampled = any(getattr(config, name) not in (None, False, 1) for name in (*_SAMPLER, *_STILL))
-    return not sampled and config.decode != "nvdec" and config.task not in ("video", "optical_flow")
+    """Which frames of a stretch are labelled, and how, can be told without what is before it."""
+    one_by_one = config.task not in ("video", "optical_flow") and config.clip_stride is None
+    return sampling_of(config).is_local and config.decode != "nvdec" and one_by_one
 
 
 def digest(facts: Mapping[str, object]) -> str:

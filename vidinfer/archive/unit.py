@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidinfer.archive.recipe import digest
-from vidinfer.source import Part
+from vidinfer.source import WHOLE, Part
 from vidinfer.storage import Location, RemoteFile
 
 __all__ = ["WHOLE", "State", "Unit", "state_of", "unit_id"]
-
-WHOLE = Part(None, None)
 
 State = tuple[int, str]
 """Bytes, and what changes when somebody writes to the file."""

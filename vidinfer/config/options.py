@@ -242,7 +242,7 @@ _TABLE = (
         values.optional("none", values.span), "T", "none",
     ),
     Option(
-        "unit_frames", "archive", "frames of a file that are labelled in one go and kept if the run is killed",
+        "unit_frames", "archive", "frames of a file that are decoded in one go and kept if the run is killed",
         values.integer(1), "N", "2000",
     ),
     Option("retry_quarantined", "archive", "try again what was given up in an earlier run", values.flag),

@@ -6,13 +6,14 @@ from vidinfer.source.index import Split, split
 from vidinfer.source.live import open_live
 from vidinfer.source.live_address import LiveAddress, parse_live
 from vidinfer.source.open import open_source
-from vidinfer.source.part import Part
+from vidinfer.source.part import WHOLE, Part
 from vidinfer.source.probe import probe
 from vidinfer.source.samples import sample_pictures
 from vidinfer.source.synthetic import synthetic_clip
 from vidinfer.source.wire import answers
 
 __all__ = [
+    "WHOLE",
     "Expanded",
     "Header",
     "LiveAddress",

@@ -19,7 +19,8 @@ from vidinfer.source.decode import Decoded, Decoder, PassedOver
 from vidinfer.source.describe import describe
 from vidinfer.source.found import Found
 from vidinfer.source.orientation import Orientation, orientation_of
-from vidinfer.source.part import Part, PartDecoder
+from vidinfer.source.part import Part
+from vidinfer.source.part_decode import PartDecoder, SelectivePartDecoder
 from vidinfer.source.picture import Converter, DecodedPicture
 from vidinfer.source.selective import SelectiveDecoder, why_everything
 from vidinfer.storage import Location
@@ -89,13 +90,18 @@ class FileSource:
 
     def _make_decoder(self, path: Location, stream: VideoStream, threads: int) -> Decoder:
         sampling, common = self._sampling, (path, self._container, stream, threads, self._stop.is_set)
-        if self._part is not None and (self._part.start, self._part.end) != (None, None):
-            return PartDecoder(*common, part=self._part, fast=self._fast)
+        part = None if self._part is None or self._part.is_whole else self._part
         if sampling is not None:
             self._why_everything = why_everything(self._container, stream, sampling)
-            if not self._why_everything:
-                return SelectiveDecoder(*common, sampling=sampling, fast=self._fast)
-        return Decoder(*common, fast=self._fast)
+        if sampling is not None and not self._why_everything:
+            if part is not None:
+                return SelectivePartDecoder(*common, part=part, sampling=sampling, fast=self._fast)
+            return SelectiveDecoder(*common, sampling=sampling, fast=self._fast)
+        return (
+            Decoder(*common, fast=self._fast)
+            if part is None
+            else PartDecoder(*common, part=part, fast=self._fast)
+        )
 
     def _describe(self, path: Location, name: str, stream: VideoStream, first: VideoFrame) -> SourceInfo:
         return describe(path, name, self._container, stream, first, self._orientation)
@@ -132,7 +138,8 @@ class FileSource:
                 yield self._frame(*item)
 
     def _passed(self, pts: int, duration: int | None, keyframe: bool) -> Passed:
-        stamp = FrameStamp(self._found.frames, pts, self._info.time_base, duration, keyframe)
+        index = self._first_index + self._found.frames
+        stamp = FrameStamp(index, pts, self._info.time_base, duration, keyframe)
         self._found.passed(pts)
         return Passed(stamp)
 

@@ -1,18 +1,17 @@
-"""A stretch of a file, decoded as if the whole file had been: the same frames, numbers, times and pixels.
+"""A stretch of a file that can be decoded by itself as if the whole file had been: the same frames, numbers, times and
+pixels.
 
 A part begins with a picture that decoding can begin with and that everything after it in presentation order can do
 without what came before (:mod:`vidinfer.source.coded`), and ends before the next such picture that is another part's
 beginning. Frames that are shown before that one but stored behind it (the leading ones of an open group of pictures)
-belong to this part, which therefore reads on until something comes out that is not its own.
-
-What comes out is held against what the index promised. Where it differs, through damage that only decoding shows, the
-numbers of all frames behind it would be wrong: the part is given up, and the file has to be decoded as a whole.
+belong to this part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -20,11 +19,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from vidinfer.errors import PartUnlike
-from vidinfer.frame import Gap
-from vidinfer.source.decode import Decoded, Decoder, PassedOver
+from vidinfer.sampling import Before
 from vidinfer.storage import Location
 
-__all__ = ["Part", "PartDecoder"]
+__all__ = ["WHOLE", "Part", "PartPackets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,57 +39,54 @@ class Part:
     """Of the packet that decoding begins with."""
     dts: int | None = None
     """Of the same."""
+    origin: int = 0
+    """``pts`` of the first displayed frame of the file."""
+    before: int | None = None
+    """``pts`` of the displayed frame right before it; ``None``: it is the first."""
+
+    @property
+    def is_whole(self) -> bool:
+        """It is all of the file."""
+        return self.start is None and self.end is None
+
+    def has(self, pts: int | None) -> bool:
+        """A frame of that time is one of this part's; one without is."""
+        return pts is None or (
+            (self.start is None or pts >= self.start) and (self.end is None or pts < self.end)
+        )
+
+    def known_before(self, time_base: Fraction) -> Before | None:
+        """What a sampler has to know of the frames before it."""
+        return None if self.before is None else Before(self.origin * time_base, self.before * time_base)
 
 
-class PartDecoder(Decoder):
-    """Decodes one part. Thread rule: one thread at a time."""
+WHOLE = Part(None, None)
 
-    def __init__(
-        self,
-        path: Location,
-        container: InputContainer,
-        stream: VideoStream,
-        threads: int,
-        stopped: Callable[[], bool],
-        *,
-        part: Part,
-        fast: bool = False,
-    ) -> None:
-        """As any decoder, of a file of which :func:`vidinfer.source.index.split` has said that it can be split."""
-        super().__init__(path, container, stream, threads, stopped, fast=fast)
-        self.forget_the_rest()
+
+class PartPackets:
+    """The packets from the first that a part needs to the end of the file. Thread rule: one thread at a time."""
+
+    def __init__(self, path: Location, container: InputContainer, stream: VideoStream, part: Part) -> None:
+        self._path = path
+        self._container = container
+        self._stream = stream
         self._part = part
-        self._given = 0
 
-    def _events(self) -> Iterator[Decoded | Gap | PassedOver]:
-        for packet in self._from_start():
-            if self._stopped():
-                return
-            for item in self._decode(packet):
-                if self._is_beyond(item):
-                    self._check_complete()
-                    return
-                yield from self._owned(item)
-        for item in self._decode(None):
-            if self._is_beyond(item):
-                break
-            yield from self._owned(item)
-        if not self._stopped():
-            self._check_complete()
+    def __iter__(self) -> Iterator[Packet[VideoStream]]:
+        """In file order.
 
-    def _from_start(self) -> Iterator[Packet[VideoStream]]:
-        """Packets from the first that is needed on."""
-        if self._part.start is not None:
-            self._container.seek(
-                self._part.pts if self._part.dts is None else self._part.dts, stream=self._stream
-            )
+        Raises:
+            PartUnlike: the first is not where it was, or the file cannot be read.
+        """
+        part = self._part
+        if part.start is not None:
+            self._container.seek(part.pts if part.dts is None else part.dts, stream=self._stream)
         found = yield from self._behind_start()
         if not found:  # containers may seek too far
             self._container.seek(0, backward=True, any_frame=True)
-            self._codec.flush_buffers()
             found = yield from self._behind_start()
         if not found:
-            raise PartUnlike(f"{self._path}: the packet of {self._part.pts} is not where it was")
+            raise PartUnlike(f"{self._path}: the packet of {part.pts} is not where it was")
 
     def _behind_start(self) -> Generator[Packet[VideoStream], None, bool]:
         """Whether the packet that the part begins with was there."""
@@ -102,7 +97,6 @@ class PartDecoder(Decoder):
                     break
                 found = found or part.start is None or (packet.pts, packet.dts) == (part.pts, part.dts)
                 if found and packet.size:
-                    self.packets += self._has(packet)
                     yield packet
                 elif not found and self._has_passed(packet):
                     return False
@@ -110,37 +104,5 @@ class PartDecoder(Decoder):
             raise PartUnlike(f"{self._path}: cannot be read as when it was cut: {error}") from error
         return found
 
-    def _has(self, packet: Packet[VideoStream]) -> bool:
-        """It is one of this part's, not only needed by them."""
-        part, pts = self._part, packet.pts
-        return pts is None or (
-            (part.start is None or pts >= part.start) and (part.end is None or pts < part.end)
-        )
-
     def _has_passed(self, packet: Packet[VideoStream]) -> bool:
         return packet.dts is not None and self._part.dts is not None and packet.dts > self._part.dts
-
-    def _is_beyond(self, item: Decoded | Gap) -> bool:
-        """It is the first that belongs to the next part."""
-        end = self._part.end
-        return isinstance(item, Decoded) and end is not None and item.pts is not None and item.pts >= end
-
-    def _owned(self, item: Decoded | Gap) -> Iterator[Decoded]:
-        start = self._part.start
-        if isinstance(item, Gap):
-            if start is not None and item.last_pts is not None and item.last_pts < start:
-                return  # leading pictures of the part before: here they have nothing to be made of
-            raise PartUnlike(f"{self._path}: damage that only decoding shows: {item.reason}")
-        if item.pts is None:
-            raise PartUnlike(f"{self._path}: frames without a timestamp")
-        if start is not None and item.pts < start:
-            return
-        self._given += 1
-        yield item
-
-    def _check_complete(self) -> None:
-        if self._given != self._part.frames:
-            raise PartUnlike(
-                f"{self._path}: {self._given} frames came out of a stretch of {self._part.frames}; "
-                "the file has to be decoded as a whole"
-            )

@@ -27,7 +27,7 @@ from vidinfer.source.coded import Coded, CodedReader, reader_for
 from vidinfer.source.decode import Decoded, Decoder, PassedOver
 from vidinfer.storage import Location
 
-__all__ = ["SelectiveDecoder", "why_everything"]
+__all__ = ["SelectiveDecoder", "packets_needed", "why_everything"]
 
 _MOST_PACKETS, _MOST_BYTES = 8192, 256 << 20
 """Held while a group is not complete."""
@@ -95,6 +95,8 @@ class SelectiveDecoder(Decoder):
         self._sampler = Sampler(sampling)
         self._keyframes = sampling.keyframes
         self._over = False
+        self._inside = False
+        """What is read begins in the midst of the file: frames shown before its first are not to be given out."""
         self._index = 0
         self._last: int | None = None
         self._before: _Group = []
@@ -112,7 +114,7 @@ class SelectiveDecoder(Decoder):
 
     def _events(self) -> Iterator[Decoded | Gap | PassedOver]:
         for item in self._read():
-            if self._stopped():
+            if self._stopped() or self._is_over():
                 return
             if self.everything_because:
                 yield from self._plainly(item)
@@ -122,11 +124,15 @@ class SelectiveDecoder(Decoder):
                 yield from self._give_up(why, item)
             elif len(self._groups) > 2:
                 yield from self._next_unit()
-        while self._groups and not self.everything_because:
+        while self._groups and not self.everything_because and not self._is_over():
             yield from self._next_unit()
         if self.everything_because:
             yield from self._without_given(self._decode(None))
         yield from self._lost_at_end()
+
+    def _is_over(self) -> bool:
+        """What is left is not to be given out."""
+        return False
 
     def _take(self, packet: Packet[VideoStream]) -> str:
         """Hold a packet; why nothing can be planned on it, or nothing."""
@@ -148,9 +154,9 @@ class SelectiveDecoder(Decoder):
         if coded.start:
             self._groups.append([held])
         elif len(self._groups) == 1 and not self._before and held.pts < self._groups[0][0].pts:
-            if not coded.leading:
+            if not coded.leading and not self._inside:
                 return "frames before the first keyframe"
-            return ""  # they need what is not in the file, and no decoder shows them
+            return ""  # they need what is not here, and no decoder shows them
         else:
             self._groups[-1].append(held)
         self._held += 1
@@ -186,7 +192,7 @@ class SelectiveDecoder(Decoder):
 
     def _wanted(self, order: _Group) -> set[int]:
         """Times of the frames to decode. The first of all is one: it tells what the pictures are like."""
-        wanted = {one.pts for one in order[:1] if self._index == 0}
+        wanted = {one.pts for one in order[:1] if self._last is None}
         for index, one in enumerate(order, self._index):
             stamp = FrameStamp(index, one.pts, self._time_base, keyframe=bool(one.coded.key))
             self._over = self._over or self._sampler.finished(stamp)
@@ -199,7 +205,7 @@ class SelectiveDecoder(Decoder):
     def _decode_wanted(
         self, group: _Group, following: _Group, order: _Group, wanted: set[int]
     ) -> Iterator[Decoded | PassedOver]:
-        needed = _needed(group, following, wanted)
+        needed = packets_needed(group, following, wanted)
         left, fed = deque(order), {one.pts for one in needed}
         beyond = following[0].pts if following else None
         for packet in chain((one.packet for one in needed), (None,) if needed else ()):
@@ -284,7 +290,7 @@ def _unit(group: _Group, following: _Group) -> Iterator[_Packet]:
             yield one
 
 
-def _needed(group: _Group, following: _Group, wanted: set[int]) -> _Group:
+def packets_needed(group: _Group, following: _Group, wanted: set[int]) -> _Group:
     """The packets to decode, in the order of decoding, so that those with the times ``wanted`` come out."""
     if not wanted:
         return []
