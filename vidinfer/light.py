@@ -66,9 +66,10 @@ def speed_of_light(
     """
     if frames <= 0 or seconds <= 0:
         return {}
+    seen = 1.0 if labelled is None else labelled / frames
     if alone is not None and {"decode", "infer"} <= alone.rates.keys():
-        return _measured(frames / seconds, alone, 1.0 if labelled is None else labelled / frames)
-    return _within(frames, seconds, busy, model_only)
+        return _measured(frames / seconds, alone, seen)
+    return _within(frames, seconds, busy, model_only, seen)
 
 
 def _measured(achieved: float, alone: Alone, seen: float) -> dict[str, object]:
@@ -106,11 +107,11 @@ def _together(costs: Mapping[str, float], cores: int, side_by_side: float | None
 
 
 def _within(
-    frames: int, seconds: float, busy: Mapping[str, float], model_only: float | None
+    frames: int, seconds: float, busy: Mapping[str, float], model_only: float | None, seen: float
 ) -> dict[str, object]:
     rates = {stage: frames / s for stage, s in busy.items() if s > 0}
-    if model_only is not None:  # of a model that works by itself the run sees the waiting only
-        rates["infer"] = model_only
+    if model_only is not None and seen > 0:  # of a model that works by itself the run sees the waiting only
+        rates["infer"] = model_only / seen
     if not rates:
         return {}
     limit = min(rates, key=rates.__getitem__)
@@ -121,7 +122,8 @@ def _within(
         "achieved": round(achieved, 2),
         "share": round(achieved / rates[limit], 4),
         "limited_by": _NAMES.get(limit, limit),
-        "method": "busy time of each stage within this run: too short a source to measure them alone",
+        "method": "busy time of each stage within this run: too short, or too little of it decoded, to measure them "
+        "alone",
     }
 
 

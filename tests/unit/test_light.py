@@ -48,6 +48,10 @@ def test_a_model_that_sees_every_fifth_frame_costs_a_fifth() -> None:
 def test_of_a_short_run_the_model_is_as_fast_as_it_was_known_to_be() -> None:
     facts = speed_of_light(100, 1.0, {"decode": 0.5, "infer": 0.1}, model_only=150.0)
     assert (facts["bound"], facts["limited_by"], facts["model_only"]) == (150.0, "model", 150.0)
+    sampled = speed_of_light(100, 1.0, {"decode": 0.5, "infer": 0.1}, labelled=4, model_only=150.0)
+    assert (sampled["bound"], sampled["limited_by"], sampled["model_only"]) == (200.0, "decode", 3750.0)
+    nothing = speed_of_light(100, 1.0, {"decode": 0.5}, labelled=0, model_only=150.0)
+    assert nothing["bound"] == 200.0
 
 
 @pytest.mark.parametrize(
