@@ -17,7 +17,7 @@ from vidinfer.feeder import fill_for
 from vidinfer.service import Service, fit, sustained
 from vidinfer.stages import ModelInput
 
-__all__ = ["Theory", "available_cores", "measured_line", "preparing"]
+__all__ = ["Theory", "available_cores", "mean_line", "measured_line", "preparing"]
 
 SIZES = (1, 2, 4, 8, 12)
 """Of the batches that are measured."""
@@ -42,6 +42,11 @@ def measured_line(bench: Bench) -> tuple[Service, dict[str, Any]]:
     medians = {n: float(np.median(times)) for n, times in took.items()}
     line = fit(list(medians.items()))
     return line, {**line.as_dict(), "median_ms": {n: round(t, 2) for n, t in medians.items()}}
+
+
+def mean_line(one: Service, other: Service) -> Service:
+    """Of two measurements."""
+    return Service((one.marginal + other.marginal) / 2, (one.fixed + other.fixed) / 2, None)
 
 
 def preparing(bench: Bench) -> float:
