@@ -112,7 +112,13 @@ def _identity(path: Location, resolved: Callable[[Path], Path]) -> Location:
     """The same for all ways to one file; links to files are followed, names are not compared by content."""
     if isinstance(path, RemoteFile):
         return RemoteFile(path.url)
-    return path.resolve() if path.is_symlink() else resolved(path.parent) / path.name
+    here = resolved(path.parent) / path.name
+    if not path.is_symlink():
+        return here
+    try:
+        return path.resolve()
+    except RuntimeError:  # a link that leads back to itself: opening it tells
+        return here
 
 
 def _expand(spec: str) -> list[SourceFile]:
