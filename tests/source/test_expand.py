@@ -94,3 +94,21 @@ def test_what_an_earlier_run_drew_into_the_same_folder_is_no_source(tmp_path: Pa
         assert [f.path.name for f in expand_sources([spec]).files] == ["clip.mp4", "mine.annotated.mp4"]
     (named,) = expand_sources([str(tmp_path / "clip.annotated.mp4")]).files
     assert named.path.name == "clip.annotated.mp4"
+
+
+def test_links(tmp_path: Path) -> None:
+    """A file goes by its own name if it is there; a link that leads nowhere is a file that cannot be opened."""
+    touch(tmp_path, "z.mp4", "elsewhere/y.mp4")
+    archive = tmp_path / "in"
+    touch(archive, "m.mp4", "sub/n.mp4")
+    for link, target in {
+        "a-link.mp4": "m.mp4",
+        "outside.mp4": "../z.mp4",
+        "loop.mp4": "loop.mp4",
+        "gone.mp4": "nowhere.mp4",
+        "sub/up": "..",
+        "sub/self": ".",
+    }.items():
+        (archive / link).symlink_to(target)
+    assert names(archive) == ["m.mp4", "gone.mp4", "loop.mp4", "outside.mp4", "sub/n.mp4"]
+    assert names(archive / "a-link.mp4") == ["a-link.mp4"]

@@ -68,7 +68,9 @@ def expand_sources(specs: Sequence[str]) -> Expanded:
             )
         try:
             for file in expand():
-                found.setdefault(_identity(file.path, resolved), file)
+                known = found.setdefault(_identity(file.path, resolved), file)
+                if known is not file and _is_link(known.path) and not _is_link(file.path):
+                    found[_identity(file.path, resolved)] = file  # its own name is the better one
         except SourceError as error:
             errors.append((spec, error))
     return Expanded(named_apart(found), tuple(errors))
@@ -119,6 +121,10 @@ def _identity(path: Location, resolved: Callable[[Path], Path]) -> Location:
         return path.resolve()
     except RuntimeError:  # a link that leads back to itself: opening it tells
         return here
+
+
+def _is_link(path: Location) -> bool:
+    return isinstance(path, Path) and path.is_symlink()
 
 
 def _expand(spec: str) -> list[SourceFile]:
