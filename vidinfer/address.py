@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 __all__ = [
     "LOCAL_ONLY",
     "NamedAddress",
+    "at_home",
     "file_url",
     "host_of",
     "is_live",
@@ -39,6 +41,11 @@ def file_url(path: str | Path) -> str:
     return f"file:{path}"
 
 
+def at_home(path: str) -> Path:
+    """With the home folder for ``~`` and ``~user``, as shells do it: ``./~`` and an unknown user are names of files."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path forgets that there was a "./", and fails without a user
+
+
 def is_live(address: str) -> bool:
     """A stream or a camera, and no file; also with a name in front."""
     return _LIVE.match(named(address).address) is not None
@@ -48,7 +55,7 @@ def is_many(source: str) -> bool:
     """It stands for any number of files: a list, a folder, a pattern, a prefix in a store."""
     if source.startswith("@") or "://" in source:
         return source.startswith("@") or source.endswith("/") or "*" in source
-    path = Path(source).expanduser()
+    path = at_home(source)
     return path.is_dir() or (not path.exists() and any(letter in source for letter in "*?["))
 
 

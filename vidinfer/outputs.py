@@ -46,26 +46,32 @@ def name_outputs(
     """One set of names per source, in the same order.
 
     ``cam/clip.mp4`` becomes ``OUT/cam/clip.labels.jsonl`` and so on; sources that differ in their suffix only
-    keep it (``clip.mp4.labels.jsonl``).
+    keep it (``clip.mp4.labels.jsonl``), and so does ``clip.mp4.mp4`` beside those.
 
     Args:
         sources: relative names of the sources, ``/`` between folders; all different.
     """
-    stems = Counter(str(PurePosixPath(name).with_suffix("")) for name in sources)
-    named = []
-    for name in sources:
-        stem = str(PurePosixPath(name).with_suffix(""))
-        base = name if stems[stem] > 1 else stem
-        named.append(
-            OutputNames(
-                labels={f: out / f"{base}.labels.{f}" for f in formats},
-                video=out / f"{base}.annotated.mp4" if video else None,
-                class_maps=out / f"{base}.classmaps" if class_maps else None,
-                flow=out / f"{base}.flow" if flow else None,
-                report=out / f"{base}.run.json" if formats or video or class_maps or flow else None,
-            )
+    return [
+        OutputNames(
+            labels={f: out / f"{base}.labels.{f}" for f in formats},
+            video=out / f"{base}.annotated.mp4" if video else None,
+            class_maps=out / f"{base}.classmaps" if class_maps else None,
+            flow=out / f"{base}.flow" if flow else None,
+            report=out / f"{base}.run.json" if formats or video or class_maps or flow else None,
         )
-    return named
+        for base in _bases(sources)
+    ]
+
+
+def _bases(names: Sequence[str]) -> list[str]:
+    """Names without their suffixes, but for those that would then be another's: all different."""
+    bases = [str(PurePosixPath(name).with_suffix("")) for name in names]
+    while True:
+        counts = Counter(bases)
+        kept = [name if counts[base] > 1 else base for name, base in zip(names, bases, strict=True)]
+        if kept == bases:
+            return bases
+        bases = kept
 
 
 def check_writable(out: Path) -> None:

@@ -123,8 +123,8 @@ class _Archive:
         self._recipe = ""
         self._unplanned: dict[str, None] = {}
         """Sources that nothing is known of yet."""
-        self._kept: list[Unit] = []
-        """Units that were done before."""
+        self._kept: dict[str, Unit] = {}
+        """Units that were done before, by name, until that is told."""
         self._view = View(observer, clock, state)
         self._account = Account(config, observer, self._view, state)
 
@@ -136,6 +136,7 @@ class _Archive:
             raise expanded.errors[0][1]
         for spec, error in expanded.errors:
             self._account.settle(SourceReport(spec, "failed", error=str(error)))
+        self._view.found(len(expanded.files) + len(expanded.errors))
         self._unplanned = dict.fromkeys(str(file.name) for file in expanded.files)
         surveyed = self._survey(expanded.files)
         with suppress(Interrupted):
@@ -216,27 +217,28 @@ class _Archive:
             planned = plan_source(file, names, self._recipe, self._config.label_files)
             before = finished_before(planned)
             if before is not None:
-                self._view.kept(planned)
+                self._kept |= {unit.id: unit for unit in self._agenda.add_finished(planned)}
                 self._account.settle(before, planned)
                 continue
             self._add(planned)
         self._agenda.order()
-        self._view.planned(len(surveyed), self._agenda)
+        self._view.planned(self._agenda)
         self._settle_kept()
 
     def _settle_kept(self) -> None:
-        self._view.kept_units(self._kept)
-        for unit in self._kept:
-            self._complete += self._agenda.settle(unit.id)
+        self._view.kept(self._kept.values())
+        self._complete += [planned for unit in self._kept for planned in self._agenda.settle(unit)]
         self._kept.clear()
 
     def _add(self, planned: PlannedSource) -> list[Unit]:
         """Put its units on the agenda, but for those that are done, and return them."""
         todo: list[Unit] = []
         for unit in self._agenda.add(planned):
-            (todo if self._is_to_do(unit) else self._kept).append(unit)
-        for unit in todo:
-            self._agenda.put(unit, last=self._is_suspect(unit))
+            if self._is_to_do(unit):
+                todo.append(unit)
+                self._agenda.put(unit, last=self._is_suspect(unit))
+            else:
+                self._kept[unit.id] = unit
         return todo
 
     def _is_to_do(self, unit: Unit) -> bool:
@@ -322,17 +324,15 @@ class _Archive:
     def _failed(self, event: Failed) -> None:
         """A unit raised."""
         unit = event.unit
-        if event.kind == "sink":
-            self._journal.done(unit.id)
-            raise SinkError(f"{event.text}; {GO_ON}")
-        if event.kind == "unlike":
-            self._journal.done(unit.id)
-            self._plan_whole(unit)
-            return
         if event.kind in ("model", "bug"):
             self._tried_in_vain(unit, event.text, "")
             return
         self._journal.done(unit.id)  # it would be the same again, but for a person who mends it
+        if event.kind == "sink":
+            raise SinkError(f"{event.text}; {GO_ON}")
+        if event.kind == "unlike":
+            self._plan_whole(unit)
+            return
         if self._stores.heard(unit, unreachable=event.kind == "unreachable"):
             self._observer.warning(self._stores.given_up(unit) or "")
         self._fails(Quarantined(unit.id, str(unit.path), event.text, 1), unit)

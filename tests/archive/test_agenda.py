@@ -129,3 +129,16 @@ def test_a_copy_keeps_the_units_until_it_is_withdrawn_too() -> None:
     assert (agenda.units, agenda.waiting) == (2, 2)
     assert agenda.withdraw(copy) == list(copy.units)
     assert (agenda.units, agenda.settled, agenda.waiting) == (0, 0, 0)
+
+
+def test_units_of_finished_sources_count_once_whoever_else_has_them() -> None:
+    first, copy, new = planned("a", 10, 20), planned("a", 10, 20), planned("a", 10, 20)
+    agenda = Agenda()
+    assert len(agenda.add_finished(first)) == 2
+    assert agenda.add_finished(copy) == []
+    assert (agenda.units, agenda.settled) == (2, 2)
+    again = agenda.add(new)
+    assert (agenda.units, agenda.settled) == (2, 0), "whoever gets them settles them"
+    assert agenda.add_finished(copy) == []
+    assert [source for unit in again for source in agenda.settle(unit.id)] == [new]
+    assert (agenda.units, agenda.settled) == (2, 2)

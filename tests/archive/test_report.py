@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.archive.conftest import Runner, make_archive, outputs
 from tests.media import make_video, read_number, truncate
 from tests.sink_video.conftest import BROWSER, FLAGS
+from tests.source.test_images import draw
 from vidinfer.archive.report import take_stills
 from vidinfer.archive.report.found import BINS, Found
 from vidinfer.archive.report.words import clock, hours, link, number, safe, share, size
@@ -195,6 +196,15 @@ class Crash:
 
     def __reduce__(self) -> tuple[object, ...]:
         return os._exit, (1,)
+
+
+def test_a_still_of_a_folder_of_images(tmp_path: Path) -> None:
+    folder = draw(tmp_path / "seq", *((f"f{i}.png", 40 + i) for i in (7, 8, 10)))
+    jpeg = cv2.imdecode(np.frombuffer(still(folder, 3, 320), np.uint8), cv2.IMREAD_COLOR)
+    assert jpeg is not None
+    assert read_number(jpeg[:, :, ::-1]) == 50
+    with pytest.raises(SourceError, match="no image at 2"):
+        still(folder, 2, 320)
 
 
 def test_stills_that_cannot_be_had_are_none(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.archive.conftest import Runner, make_archive, outputs
 from tests.media import make_video
 from vidinfer.archive.header_reader import HeaderReader
+from vidinfer.archive.inspect import inspect
 from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.unit import Unit
@@ -181,7 +182,7 @@ def test_an_output_that_was_removed_or_cut_is_made_again(tmp_path: Path, label_a
     assert outputs(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize("how", ["cut", "changed"])
+@pytest.mark.parametrize("how", ["cut", "changed", "told otherwise"])
 def test_a_unit_that_somebody_damaged_is_noticed_and_made_again(
     tmp_path: Path, label_archive: Runner, how: str
 ) -> None:
@@ -192,6 +193,9 @@ def test_a_unit_that_somebody_damaged_is_noticed_and_made_again(
     data = bytearray(unit.read_bytes())
     if how == "cut":
         del data[-100:]
+    elif how == "told otherwise":  # a bit of a count in the receipt: 24 frames become 34
+        at = data.index(b'"decoded": 24') + len(b'"decoded": ')
+        data[at] ^= 0x01
     else:
         data[data.index(b"\x28\xb5\x2f\xfd") + 9] ^= 0xFF
     unit.write_bytes(data)
@@ -389,3 +393,34 @@ def test_a_part_that_was_given_up_is_a_gap(
     assert lines.index(gap) == 40
     assert gap["reason"] == "given up: no"
     assert gap["first_pts"] < gap["last_pts"]
+
+
+def test_what_is_there_more_than_once_or_cannot_be_read_is_counted_the_same_each_time(
+    tmp_path: Path, label_archive: Runner
+) -> None:
+    archive = make_archive(tmp_path / "in", clips=3)
+    for name in ("again.mp4", "cam/again.mp4"):
+        shutil.copy(archive / "clip0.mp4", archive / name)
+    (archive / "empty.mp4").touch()
+    counted = []
+    for _ in range(2):
+        label_archive(archive)
+        told = inspect(tmp_path / "out").status
+        counted.append((told["sources"], told["units"]["total"], told["units"]["done"]))
+    first = ({"total": 6, "done": 6, "failed": 1}, 3, 3)
+    assert counted == [first, first]
+
+
+def test_names_in_no_encoding(tmp_path: Path, label_archive: Runner) -> None:
+    """The bytes are kept in the names of outputs; where text is asked for they are replaced, as in label files."""
+    archive = make_archive(tmp_path / "in", clips=1)
+    (archive / "clip0.mp4").rename(archive / os.fsdecode(b"caf\xe9.mp4"))
+    assert label_archive(archive, labels="jsonl,parquet").exit_status == 0
+    ((name, row),) = manifest(tmp_path / "out").items()
+    assert (name, row["status"]) == ("caf\ufffd.mp4", "complete")
+    assert row["outputs"] == ["caf\ufffd.labels.jsonl", "caf\ufffd.labels.parquet"]
+    assert (tmp_path / "out" / os.fsdecode(b"caf\xe9.labels.jsonl")).exists()
+    before, seen = outputs(tmp_path / "out"), Seen()
+    label_archive(archive, labels="jsonl,parquet", observer=seen)
+    assert [source.status for source in seen.finished] == ["skipped"], "its outputs are known again"
+    assert outputs(tmp_path / "out") == before

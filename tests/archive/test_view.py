@@ -36,7 +36,8 @@ def test_telling_takes_a_small_share_and_is_never_put_off_for_long(
     observer = Slow(clock, takes)
     with StateFolder(tmp_path / "out") as state:
         view = View(observer, clock, state)
-        view.planned(1, Agenda())
+        view.found(1)
+        view.planned(Agenda())
         until = clock.now() + 60
         while clock.now() < until:
             view.tick({})

@@ -110,6 +110,13 @@ def test_mistakes_are_one_line_and_status_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_follows_two_dashes_is_a_source(capfd: pytest.CaptureFixture[str]) -> None:
+    assert read_config(["-q", "--", "-a.mp4", "--out", "b.mp4"]).sources == ("./-a.mp4", "./--out", "b.mp4")
+    assert read_config(["a.mp4", "--labels", "csv", "--"]).sources == ("a.mp4",)
+    assert main(["probe", "--json", "--", "-a.mp4"]) == 1
+    assert "-a.mp4" in capfd.readouterr().err
+
+
 def test_verbose_shows_where(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["a.mp4", "--mode", "live", "--resume", "-v"]) == 2
     err = capfd.readouterr().err

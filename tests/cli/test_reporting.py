@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from vidinfer.cli.archive import ArchiveLines
 from vidinfer.cli.reporter import BarReporter, JsonReporter, LineReporter, expected_frames
 from vidinfer.cli.summary import run_line, source_line
 from vidinfer.cli.text import duration, size, table
@@ -139,6 +140,20 @@ def test_a_pipe_gets_closing_lines_only(capsys: pytest.CaptureFixture[str]) -> N
     assert err.splitlines() == [
         r"vidinfer: warning: audio\x1b left out",
         f"vidinfer: {source_line(COMPLETE)}",
+    ]
+
+
+def test_a_log_of_an_archive_tells_its_end_whatever_the_number_of_sources(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reporter = ArchiveLines(RunConfig(engine="local"))
+    reporter.planned(1, 1, 1)
+    reporter.source_finished(COMPLETE)
+    report = RunReport((COMPLETE,), 12, Path("out/report.html"))
+    reporter.finished(report)
+    assert capsys.readouterr().err.splitlines() == [
+        "vidinfer: 1 source, 1 unit",
+        f"vidinfer: {run_line(report)}",
     ]
 
 

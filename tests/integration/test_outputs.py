@@ -100,3 +100,11 @@ def test_names_mirror_and_never_collide(tmp_path: Path) -> None:
     assert len({path for one in names for path in one.all}) == 9
     assert names[2].labels["csv"] == tmp_path / "b" / "a.labels.csv"
     assert names[0].video == tmp_path / "a.mp4.annotated.mp4"
+
+
+def test_a_name_that_looks_like_another_with_its_suffix(tmp_path: Path) -> None:
+    """``a.mp4`` beside ``a.mov`` keeps its suffix, which is all that ``a.mp4.mp4`` would be without its own."""
+    sources = ["a.mp4", "a.mov", "a.mp4.mp4", "a.mp4.mp4.mp4", "b.mp4.mp4"]
+    names = name_outputs(sources, tmp_path, ["csv"], video=False)
+    stems = [one.labels["csv"].name.removesuffix(".labels.csv") for one in names]
+    assert stems == ["a.mp4", "a.mov", "a.mp4.mp4", "a.mp4.mp4.mp4", "b.mp4"]

@@ -32,6 +32,7 @@ from vidinfer.record import LabelledBatch
 from vidinfer.sink import label_sink, unit_sink
 from vidinfer.sink.findings import layout_of
 from vidinfer.sink.labels import LabelFileSink
+from vidinfer.sink.seal import SEAL
 from vidinfer.sink.unit_read import DamagedUnit, read_receipt, read_unit
 from vidinfer.stages import ModelInfo
 
@@ -111,6 +112,31 @@ def test_a_unit_that_was_cut_off_anywhere_is_noticed(tmp_path: Path) -> None:
             read_receipt(cut)
 
 
+@pytest.mark.parametrize("case", ["objects", "masks"])
+def test_no_bit_of_a_unit_changes_unnoticed(tmp_path: Path, case: str) -> None:
+    """The footer at the first look, in which only the receipt is read; everything when the rows are."""
+    model, batches = CASES[case]
+    unit = write_unit(tmp_path / "a.parquet", batches, model)
+    whole = unit.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    assert b"vidinfer.receipt" in whole[footer:]
+    seal = whole.rindex(SEAL.encode()) + len(SEAL) + 2
+    of_rows = range(seal, seal + 32)  # their digest, of no matter to the receipt
+    for at in range(len(whole)):
+        with unit.open("r+b") as file:
+            file.seek(at)
+            file.write(bytes([whole[at] ^ (1 << at % 8)]))
+            file.flush()
+            with pytest.raises(DamagedUnit):
+                next(read_unit(unit, layout_of(SOURCE, model), model.categories))
+            if at >= footer and at not in of_rows:
+                with pytest.raises(DamagedUnit):
+                    read_receipt(unit)
+            file.seek(at)
+            file.write(whole[at : at + 1])
+    assert read_receipt(unit) == RECEIPT
+
+
 def test_a_unit_that_was_changed_inside_is_noticed_when_it_is_read(tmp_path: Path) -> None:
     model, batches = CASES["objects"]
     unit = write_unit(tmp_path / "a.parquet", batches, model)
@@ -125,5 +151,12 @@ def test_a_file_of_something_else_is_no_unit(tmp_path: Path) -> None:
     labels = write("parquet", tmp_path / "labels.parquet", CASES["objects"][1])
     with pytest.raises(DamagedUnit, match="without a receipt"):
         read_receipt(labels)
-    with pytest.raises(DamagedUnit, match="columns"):
+    with pytest.raises(DamagedUnit, match="without a receipt"):
         list(read_unit(labels, layout_of(SOURCE, DETECTOR), DETECTOR.categories))
+
+
+def test_a_unit_of_another_layout_is_none_of_this_model(tmp_path: Path) -> None:
+    model, batches = CASES["masks"]
+    unit = write_unit(tmp_path / "a.parquet", batches, model)
+    with pytest.raises(DamagedUnit, match="columns"):
+        list(read_unit(unit, layout_of(SOURCE, DETECTOR), DETECTOR.categories))

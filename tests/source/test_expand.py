@@ -94,3 +94,43 @@ def test_what_an_earlier_run_drew_into_the_same_folder_is_no_source(tmp_path: Pa
         assert [f.path.name for f in expand_sources([spec]).files] == ["clip.mp4", "mine.annotated.mp4"]
     (named,) = expand_sources([str(tmp_path / "clip.annotated.mp4")]).files
     assert named.path.name == "clip.annotated.mp4"
+
+
+def test_links(tmp_path: Path) -> None:
+    """A file goes by its own name if it is there; a link that leads nowhere is a file that cannot be opened."""
+    touch(tmp_path, "z.mp4", "elsewhere/y.mp4")
+    archive = tmp_path / "in"
+    touch(archive, "m.mp4", "sub/n.mp4")
+    for link, target in {
+        "a-link.mp4": "m.mp4",
+        "outside.mp4": "../z.mp4",
+        "loop.mp4": "loop.mp4",
+        "gone.mp4": "nowhere.mp4",
+        "sub/up": "..",
+        "sub/self": ".",
+    }.items():
+        (archive / link).symlink_to(target)
+    assert names(archive) == ["m.mp4", "gone.mp4", "loop.mp4", "outside.mp4", "sub/n.mp4"]
+    assert names(archive / "a-link.mp4") == ["a-link.mp4"]
+    assert names(archive / "**" / "*.mp4") == ["m.mp4", "outside.mp4", "sub/n.mp4"]
+
+
+def test_two_stars_stand_for_folders_anywhere(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "day[1]/a.mp4", "day[1]/x/y/b.mp4", "day2/x/.hidden/c.mp4", "day2/x/c.mp4")
+    assert names(tmp_path / "**" / "x" / "**" / "*.mp4") == ["day2/x/c.mp4", "day[1]/x/y/b.mp4"]
+    assert names(tmp_path / "d*" / "**") == ["day2/x/c.mp4", "day[1]/a.mp4", "day[1]/x/y/b.mp4"]
+    assert names(tmp_path / "nowhere" / "**" / "*.mp4") == []
+
+
+def test_a_tilde_is_the_home_folder_only_where_a_shell_would_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path, "home/h.mp4", "~.mp4", "~nobody-of-this-name.mp4", "~/in-a-folder.mp4")
+    assert names("~nobody-of-this-name.mp4") == ["~nobody-of-this-name.mp4"]
+    assert names("./~/in-a-folder.mp4") == ["in-a-folder.mp4"]
+    (tmp_path / "list").write_bytes(b"./~nobody-of-this-name.mp4\0~/h.mp4\0~.mp4\0")
+    with monkeypatch.context() as here:
+        here.setenv("HOME", str(tmp_path / "home"))
+        assert names("~/h.mp4") == ["h.mp4"]
+        assert names("@list") == ["~nobody-of-this-name.mp4", "h.mp4", "~.mp4"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
-from tests.media import draw_number, make_video
+from tests.media import draw_colours, draw_number, make_video
 from tests.source.reading import read
 from vidinfer.errors import SourceError
 from vidinfer.source import expand_sources, open_source
@@ -52,6 +54,29 @@ def test_a_broken_image_is_a_gap_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert 0 < len(got.gaps) <= 2
     assert len(got.frames) + len(got.gaps) == 4
     assert all(frame.corrupt for frame in got.frames if frame.stamp.pts == 2)
+
+
+def exif(orientation: int) -> bytes:
+    """A JPEG's APP1 segment, as cameras write it, that says how the picture is to be turned."""
+    tag = struct.pack("<HHII", 0x0112, 3, 1, orientation)
+    body = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + tag + struct.pack("<I", 0)
+    return struct.pack(">HH", 0xFFE1, len(body) + 2) + body
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_with_exif_is_read_and_turned(tmp_path: Path, orientation: int) -> None:
+    size = (96, 64) if orientation < 5 else (64, 96)  # displayed
+    shown = draw_colours(7, *size)
+    flipped = shown[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
+    stored = flipped.transpose(1, 0, 2) if orientation > 4 else flipped
+    done, data = cv2.imencode(".jpg", stored[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 100])
+    assert done
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(data[:2].tobytes() + exif(orientation) + data[2:].tobytes())
+    got = read(photo)
+    (frame,) = got.frames
+    assert (got.info.width, got.info.height) == size
+    assert np.abs(frame.picture.rgb().astype(int) - shown).mean() < 3
 
 
 def test_what_is_one_sequence_and_what_is_not() -> None:

@@ -21,6 +21,8 @@ class Agenda:
         self._left: dict[int, int] = {}
         self._todo: deque[Unit] = deque()
         self._last: deque[Unit] = deque()
+        self._finished: set[str] = set()
+        """Units of sources that were complete before; until all are planned."""
         self.units = 0
         """All that were added, those of equal content counted once."""
         self.settled = 0
@@ -31,7 +33,22 @@ class Agenda:
         self._left[id(planned)] = len({unit.id for unit in planned.units})
         for unit_id in {unit.id for unit in planned.units}:
             self._sources.setdefault(unit_id, []).append(planned)
+        again = {unit.id for unit in new} & self._finished
+        self.units += len(new) - len(again)
+        self.settled -= len(again)
+        return new
+
+    def add_finished(self, planned: PlannedSource) -> list[Unit]:
+        """A source whose outputs are there from before. Returns those of its units that no source before it has; they
+        count as settled."""
+        new = [
+            unit
+            for unit in dict.fromkeys(planned.units)
+            if unit.id not in self._sources and unit.id not in self._finished
+        ]
+        self._finished.update(unit.id for unit in new)
         self.units += len(new)
+        self.settled += len(new)
         return new
 
     def put(self, unit: Unit, *, last: bool = False) -> None:
@@ -44,8 +61,9 @@ class Agenda:
         self._todo.insert(after, unit)
 
     def order(self) -> None:
-        """Those that would be late go first."""
+        """All are planned: those that would be late go first."""
         self._todo = deque(long_ones_first(self._todo))
+        self._finished.clear()
 
     def take(self) -> Unit | None:
         """The next one to do."""

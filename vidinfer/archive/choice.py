@@ -104,4 +104,4 @@ def _state_of(value: str) -> list[str | int]:
         found = Path(value).stat()
     except (OSError, ValueError):
         return [value]
-    return [value, found.st_size, found.st_mtime_ns, found.st_ino]
+    return [value, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
+from vidinfer.archive.stamp import same_stamp, stamp_of
 from vidinfer.errors import Interrupted, SourceError
 from vidinfer.source.images import images_of
 from vidinfer.source.truncation import boxes
@@ -64,7 +65,7 @@ def fingerprint(
         stopped: looked at now and then; true ends it.
 
     Raises:
-        SourceError: it cannot be read, or it changed meanwhile (size, time of change or inode before and after).
+        SourceError: it cannot be read, or it changed meanwhile (see ``stamp``).
         Interrupted: ``stopped()`` became true.
     """
     where = locate(location) if isinstance(location, str) else location
@@ -78,25 +79,26 @@ def fingerprint(
 def _of_file(path: Path, mode: FingerprintMode, stopped: Stopped | None) -> Fingerprint:
     try:
         with path.open("rb") as file:
-            before = _state(os.fstat(file.fileno()))
-            size = before[0]
+            before = os.fstat(file.fileno())
+            size = before.st_size
             if mode == "full" or (mode == "auto" and size <= SMALL):
                 found = Fingerprint("full", _whole(file, path, size, stopped), size)
             else:
                 spans = [*_edges_and_pieces(size), *_index(path)]
                 found = Fingerprint("fast", _parts(file, f"{size}", spans, stopped), size)
-        after = _state(path.stat())
+        after = path.stat()
     except SourceError:
         raise
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}; check the path and its permissions") from None
-    if before != after:
+    if not _same(before, after):
         raise SourceError(f"{path}: it changed while it was read; run again once nobody writes to it")
     return found
 
 
-def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    facts = [(status.st_size, status.st_dev) for status in (before, after)]
+    return facts[0] == facts[1] and same_stamp(stamp_of([before]), stamp_of([after]))
 
 
 def _of_object(file: RemoteFile, mode: FingerprintMode, stopped: Stopped | None) -> Fingerprint:

@@ -28,6 +28,7 @@ from vidinfer.report import SourceReport, Status
 from vidinfer.sink import label_sink, withdraw_report, write_report
 from vidinfer.sink.findings import Findings, Layout, find, layout_of
 from vidinfer.sink.labels import LabelFileSink
+from vidinfer.sink.text import utf8
 from vidinfer.sink.unit_read import read_unit
 from vidinfer.stats import LedgerSnapshot, ledger_of, together
 
@@ -55,7 +56,7 @@ def finished_before(planned: PlannedSource) -> SourceReport | None:
         return None
     for output in planned.names.labels.values():
         try:
-            if output.stat().st_size != sizes.get(output.name):
+            if output.stat().st_size != sizes.get(utf8(output.name)):
                 return None
         except OSError:
             return None
@@ -162,8 +163,8 @@ def _details(
             "digest": planned.digest,
             "fingerprint": planned.file.fingerprint,
             "units": [unit.id for unit in planned.units],
-            "bytes": {path.name: size for path, size, _ in outputs},
-            "sha256": {path.name: sha256 for path, _, sha256 in outputs},
+            "bytes": {utf8(path.name): size for path, size, _ in outputs},
+            "sha256": {utf8(path.name): sha256 for path, _, sha256 in outputs},
         },
     }
 

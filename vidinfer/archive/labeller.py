@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidinfer.archive.facts import model_facts
-from vidinfer.archive.unit import WHOLE, Unit, state_of
+from vidinfer.archive.unit import WHOLE, Unit, same_state, state_of
 from vidinfer.build import feeding, make_pipeline, nvdec_device, sampled
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig
@@ -176,7 +176,7 @@ def _check_same(unit: Unit) -> None:
         raise
     except OSError as error:
         raise SourceError(f"{unit.path}: {error.strerror}; it was there when the run was planned") from error
-    if found != unit.state:
+    if not same_state(found, unit.state):
         raise SourceChanged(f"{unit.path}: changed since the run was planned; run again when it is complete")
 
 

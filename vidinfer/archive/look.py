@@ -44,6 +44,6 @@ def look_over(
             try:
                 if not file.usable:
                     raise SourceError(file.error or f"{file.path}: {file.kind}")
-                yield identify(file, splitter, stopped)
+                yield identify(file, splitter, stopped, config.fingerprint)
             except SourceError as error:
                 yield error

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidinfer.archive.fingerprint import fingerprint
+from vidinfer.archive.fingerprint import FingerprintMode, fingerprint
 from vidinfer.archive.recipe import digest
 from vidinfer.archive.survey import Surveyed
-from vidinfer.archive.unit import WHOLE, State, Unit, state_of, unit_id
+from vidinfer.archive.unit import WHOLE, State, Unit, same_state, state_of, unit_id
 from vidinfer.errors import SourceError
 from vidinfer.outputs import OutputNames
 from vidinfer.source import Part
@@ -64,13 +64,16 @@ class PlannedSource:
     """Of all that its outputs depend on: equal digests, equal outputs."""
 
 
-def identify(found: Surveyed, splitter: Splitter | None, stopped: Callable[[], bool]) -> KnownFile:
+def identify(
+    found: Surveyed, splitter: Splitter | None, stopped: Callable[[], bool], mode: FingerprintMode = "auto"
+) -> KnownFile:
     """Fingerprint a file, and split it where that pays.
 
     Args:
         found: its headers.
         splitter: from a file to its parts; ``None``: nothing is split.
         stopped: looked at now and then; true ends it.
+        mode: of the fingerprint.
 
     Raises:
         SourceError: it cannot be read, or changes while it is.
@@ -78,11 +81,11 @@ def identify(found: Surveyed, splitter: Splitter | None, stopped: Callable[[], b
     """
     path = found.path
     before = _state(path)
-    content = str(fingerprint(path, stopped=stopped))
+    content = str(fingerprint(path, mode, stopped=stopped))
     parts: tuple[Part, ...] = (WHOLE,)
     if splitter is not None and isinstance(path, Path) and not path.is_dir() and found.size >= SPLIT_BYTES:
         parts = splitter(path)
-    if _state(path) != before:
+    if not same_state(_state(path), before):
         raise SourceError(f"{path}: is being written to; run again when it is complete")
     size = None if found.width is None or found.height is None else (found.width, found.height)
     return KnownFile(

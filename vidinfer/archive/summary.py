@@ -8,6 +8,7 @@ from typing import Any
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.report import SourceReport
 from vidinfer.sink.manifest import ManifestRow
+from vidinfer.sink.text import utf8
 
 __all__ = ["row_of"]
 
@@ -48,5 +49,5 @@ def row_of(
     if planned is not None and isinstance(archive, dict):
         hashes, paths = archive["sha256"], planned.names.labels.values()
         row["outputs"] = tuple(str(path.relative_to(out)) for path in paths)
-        row["sha256"] = tuple(str(hashes[path.name]) for path in paths)
+        row["sha256"] = tuple(str(hashes[utf8(path.name)]) for path in paths)
     return ManifestRow(**row)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidinfer.archive.recipe import digest
+from vidinfer.archive.stamp import same_stamp, stamp_of
 from vidinfer.source import WHOLE, Part
 from vidinfer.storage import Location, RemoteFile
 
-__all__ = ["WHOLE", "State", "Unit", "state_of", "unit_id"]
+__all__ = ["WHOLE", "State", "Unit", "same_state", "state_of", "unit_id"]
 
 State = tuple[int, str]
 """Bytes, and what changes when somebody writes to the file."""
@@ -63,11 +64,15 @@ def state_of(path: Location) -> State:
     if path.is_dir():
         return _of_folder(path)
     status = path.stat()
-    return status.st_size, f"{status.st_mtime_ns} {status.st_ino}"
+    return status.st_size, stamp_of([status])
+
+
+def same_state(one: State, other: State) -> bool:
+    """Nobody wrote to the file in between."""
+    return one[0] == other[0] and same_stamp(one[1], other[1])
 
 
 def _of_folder(folder: Path) -> State:
     """Of a folder of images."""
     statuses = [one.stat() for one in sorted(folder.iterdir()) if one.is_file()]
-    latest = max((status.st_mtime_ns for status in statuses), default=0)
-    return sum(status.st_size for status in statuses), f"{len(statuses)} files, {latest}"
+    return sum(status.st_size for status in statuses), stamp_of(statuses)

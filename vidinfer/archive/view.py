@@ -11,7 +11,6 @@ from vidinfer.archive.agenda import Agenda
 from vidinfer.archive.engine import Done, Failed, Heard, Lost
 from vidinfer.archive.forecast import Forecast
 from vidinfer.archive.pace import Pace
-from vidinfer.archive.planning import PlannedSource
 from vidinfer.archive.state import StateFolder
 from vidinfer.archive.tally import Tally
 from vidinfer.archive.unit import Unit
@@ -41,7 +40,7 @@ class View:
         self._state = state
         self._agenda: Agenda | None = None
         self._workers: dict[str, Heard] = {}
-        self._sources = self._sources_done = self._sources_failed = self._kept_units = self._given_up = 0
+        self._sources = self._sources_done = self._sources_failed = self._given_up = 0
         self._failures: deque[tuple[str, str]] = deque(maxlen=FAILURES)
         self._told = clock.now()
         self._every = EVERY
@@ -53,20 +52,19 @@ class View:
         """The run looks at its sources."""
         self._state.tell({"state": "running", "phase": "looking at the sources and loading the model"})
 
-    def planned(self, sources: int, agenda: Agenda) -> None:
+    def found(self, sources: int) -> None:
+        """So many there are, those that cannot be read, too."""
+        self._sources = sources
+
+    def planned(self, agenda: Agenda) -> None:
         """The run begins to label."""
-        self._sources, self._agenda = sources, agenda
+        self._agenda = agenda
         for unit in agenda.queue():
             self._forecast.add(unit)
         self._tally.began = self._clock.now()
-        self._observer.planned(sources, agenda.units + self._kept_units, agenda.waiting)
+        self._observer.planned(self._sources, agenda.units, agenda.waiting)
 
-    def kept(self, planned: PlannedSource) -> None:
-        """A source was complete before."""
-        self._kept_units += len(planned.units)
-        self.kept_units(planned.units)
-
-    def kept_units(self, units: Iterable[Unit]) -> None:
+    def kept(self, units: Iterable[Unit]) -> None:
         """Units that need no work any more."""
         for unit in units:
             self._forecast.add(unit, done=True)
@@ -161,8 +159,8 @@ class View:
         return ArchiveStatus(
             sources=self._sources,
             sources_done=self._sources_done,
-            units=agenda.units + self._kept_units,
-            units_done=agenda.settled + self._kept_units,
+            units=agenda.units,
+            units_done=agenda.settled,
             frames=self._tally.decoded(),
             seconds=now - self._tally.began,
             frames_per_second=self._tally.rate(now),

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from vidinfer.cli.reporter import LineReporter
 from vidinfer.cli.say import say_raw
-from vidinfer.cli.text import printable
+from vidinfer.cli.summary import run_line
+from vidinfer.cli.text import count, printable
 from vidinfer.config import RunConfig
-from vidinfer.report import SourceReport
+from vidinfer.report import RunReport, SourceReport
 from vidinfer.status import ArchiveStatus, WorkerStatus
 
 __all__ = ["ArchiveLine", "ArchiveLines", "status_line", "time_left"]
@@ -29,7 +30,7 @@ class ArchiveLines(LineReporter):
         self.started = True
         if not self._quiet:
             kept = f", {units - todo} of them done before" if todo < units else ""
-            self._say(f"{sources} sources, {units} units{kept}")
+            self._say(f"{count(sources, 'source')}, {count(units, 'unit')}{kept}")
 
     def archive(self, status: ArchiveStatus) -> None:
         """How things stand, each half minute."""
@@ -41,6 +42,11 @@ class ArchiveLines(LineReporter):
         """With ``-v`` every source; else those that something is wrong with."""
         if self._verbose or report.status in ("failed", "damaged"):
             super().source_finished(report)
+
+    def finished(self, report: RunReport) -> None:
+        """The sum, of one source, too: nothing else tells that it is there."""
+        if not self._quiet:
+            self._say(run_line(report))
 
 
 class ArchiveLine(ArchiveLines):

@@ -30,20 +30,30 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse ``arguments``; sources and flags may come in any order.
+    """Parse ``arguments``; sources and flags may come in any order. What follows ``--`` is no flag, but a path.
 
     Raises:
         UsageError: an unknown flag (with the nearest name), a flag without its value, …
     """
+    arguments, paths = _divided(arguments)
     # A flag that may stand alone takes its value after "=" only: what follows it may be a source.
     alone = {option.flag: option.bare for option in OPTIONS.values() if option.bare is not None}
     arguments = [f"{word}={alone[word]}" if word in alone else word for word in arguments]
-    namespace, unknown = parser.parse_known_intermixed_args(arguments)
+    namespace, unknown = parser.parse_known_intermixed_args([*arguments, *paths])
     if unknown:
         flag = unknown[0].split("=")[0]
         hint = nearest(flag, parser.flags) or f"; see {parser.prog} --help"
         raise UsageError(f"no such option: {flag}{hint}")
     return namespace
+
+
+def _divided(arguments: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+    """What stands before ``--``, and what after it, written so that argparse takes none of it for a flag."""
+    if "--" not in arguments:
+        return arguments, []
+    end = list(arguments).index("--")
+    paths = [f"./{word}" if len(word) > 1 and word.startswith("-") else word for word in arguments[end + 1 :]]
+    return arguments[:end], paths
 
 
 def add_run_options(parser: Parser) -> None:

@@ -245,6 +245,10 @@ _TABLE = (
         "unit_frames", "archive", "frames of a file that are decoded in one go and kept if the run is killed",
         values.integer(1), "N", "2000",
     ),
+    Option(
+        "fingerprint", "archive", "how much of a file is read to know it again: auto (large ones in pieces), full",
+        values.choice("auto", "full"), "MODE", "auto",
+    ),
     Option("retry_quarantined", "archive", "try again what was given up in an earlier run", values.flag),
     Option(
         "stall", "archive", "seconds without a further frame after which a worker process is ended",

@@ -99,6 +99,7 @@ class RunConfig:
     budget: Fraction | None = None
     """Seconds."""
     unit_frames: int = 2000
+    fingerprint: Literal["auto", "full"] = "auto"
     retry_quarantined: bool = False
     stall: float = 120
     """Seconds."""
@@ -240,7 +241,7 @@ _LIVE_ONLY = (
     *("rotate_every", "rotate_size", "segment", "preview", "preview_token"),
 )
 _ARCHIVE_ONLY = (
-    *("address", "workers", "until", "budget", "unit_frames", "retry_quarantined"),
+    *("address", "workers", "until", "budget", "unit_frames", "fingerprint", "retry_quarantined"),
     *("stall", "worker_memory", "price_per_hour"),
 )
 _OFFLINE_ONLY = (

@@ -12,6 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vidinfer.address import at_home
+
 __all__ = [
     "Reader",
     "choice",
@@ -63,7 +65,7 @@ def path(value: object) -> Path:
         return value
     if not isinstance(value, str) or not value:
         raise ValueError("a path")
-    return Path(value).expanduser()
+    return at_home(value)
 
 
 def integer(low: int) -> Reader:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
-__all__ = ["Discardable"]
+__all__ = ["Discardable", "Writable"]
+
+
+class Writable(Protocol):
+    """What takes bytes."""
+
+    def write(self, data: Any, /) -> int:
+        """How many it took."""
+        ...
 
 
 class Discardable:
     """Passes writes on until ``discard``. The file stays its owner's: it is neither flushed nor closed here."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Writable) -> None:
         self._file = file
         self._worthless = False
         self.closed = False

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vidinfer.sink.atomic import PartialFile, output_error
+from vidinfer.sink.text import utf8
 
 __all__ = ["MANIFEST", "ManifestRow", "read_manifest", "write_manifest"]
 
@@ -72,7 +73,7 @@ def write_manifest(path: Path, rows: Sequence[ManifestRow]) -> None:
         **dict.fromkeys(("outputs", "sha256"), pa.list_(text)),
     }
     schema = pa.schema([(name, types[name]) for name in ManifestRow.__dataclass_fields__])
-    table = pa.Table.from_pylist([asdict(row) for row in sorted(rows, key=lambda row: row.source)], schema)
+    table = pa.Table.from_pylist([_texts(row) for row in sorted(rows, key=lambda row: row.source)], schema)
     file = PartialFile(path, overwrite=True)
     try:
         pq.write_table(table, file.file, compression="zstd")
@@ -81,6 +82,12 @@ def write_manifest(path: Path, rows: Sequence[ManifestRow]) -> None:
         raise output_error(path, error) from error
     finally:
         file.abort()  # changes nothing after a commit
+
+
+def _texts(row: ManifestRow) -> dict[str, object]:
+    """Names as label files have them."""
+    found = {name: utf8(one) if isinstance(one, str) else one for name, one in asdict(row).items()}
+    return {**found, "outputs": [utf8(output) for output in row.outputs]}
 
 
 def read_manifest(path: Path) -> list[tuple[str, str, str | None]]:

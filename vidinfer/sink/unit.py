@@ -5,7 +5,7 @@ precision, so the label files of a whole source can be made of its units later, 
 written by the run itself. The receipt, a JSON object, is in the footer of the same file: a file that has its final name
 is complete, and there is no second file that could tell otherwise.
 
-Pages carry checksums, which reading verifies.
+Pages carry checksums, and the whole file a seal (``vidinfer.sink.seal``), which reading verifies.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from vidinfer.frame import Gap, SourceInfo
 from vidinfer.record import Entry, LabelledBatch
 from vidinfer.sink.discardable import Discardable
 from vidinfer.sink.findings import NUMBERS, Findings, Layout, layout_of
+from vidinfer.sink.seal import BLANK, SEAL, SealedFile
 from vidinfer.stages import ModelInfo
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class UnitWriter:
         self._layout = layout_of(source, model)
         self._receipt = receipt
         self._schema = pa.schema(list(unit_columns(self._layout).items()))
-        self._file = Discardable(file)
+        self._sealed = SealedFile(file)
+        self._file = Discardable(self._sealed)
         self._writer = pq.ParquetWriter(
             pa.PythonFile(self._file, mode="w"), self._schema, compression="zstd", write_page_checksum=True
         )
@@ -75,8 +77,9 @@ class UnitWriter:
         if self._rows:
             self._write_waiting()
         text = json.dumps(self._receipt(), allow_nan=False, default=str)
-        self._writer.add_key_value_metadata({RECEIPT: text})
+        self._writer.add_key_value_metadata({RECEIPT: text, SEAL: BLANK})
         self._writer.close()
+        self._sealed.seal()
 
     def discard(self) -> None:
         """Let the library finish into nothing; it would otherwise try so when it is collected."""

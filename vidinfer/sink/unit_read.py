@@ -15,6 +15,7 @@ from vidinfer.errors import SinkError
 from vidinfer.frame import FrameStamp, Gap
 from vidinfer.record import Entry, LabelledBatch, Outcome, Span
 from vidinfer.sink.findings import NUMBERS, Findings, Layout
+from vidinfer.sink.seal import DamagedUnit, check_seal
 from vidinfer.sink.unit import RECEIPT, unit_columns
 
 __all__ = ["DamagedUnit", "read_receipt", "read_unit"]
@@ -24,10 +25,6 @@ ROWS = 1024
 _COMMON = ("outcome", "time_base", "frame", "pts", "duration", "keyframe", "reason", "by", "audited")
 """Columns that most rows have."""
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
-
-
-class DamagedUnit(SinkError):
-    """A unit's file is not whole: cut off, or changed after it was made. It has to be made anew."""
 
 
 def read_receipt(path: Path) -> dict[str, Any] | None:
@@ -41,6 +38,7 @@ def read_receipt(path: Path) -> dict[str, Any] | None:
     import pyarrow.parquet as pq
 
     try:
+        check_seal(path, rows=False)
         found = (pq.read_metadata(path).metadata or {}).get(RECEIPT.encode())
         receipt = None if found is None else json.loads(found)
     except FileNotFoundError:
@@ -69,6 +67,7 @@ def read_unit(
     import pyarrow.parquet as pq
 
     try:
+        check_seal(path, rows=True)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             expected = list(unit_columns(layout))
             if file.schema_arrow.names != expected:

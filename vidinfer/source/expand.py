@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
-from vidinfer.address import shown
+from vidinfer.address import at_home, shown
 from vidinfer.errors import SourceError, UsageError
 from vidinfer.source.listed import read_list
 from vidinfer.source.numbered import IMAGES, numbered
@@ -68,7 +68,9 @@ def expand_sources(specs: Sequence[str]) -> Expanded:
             )
         try:
             for file in expand():
-                found.setdefault(_identity(file.path, resolved), file)
+                known = found.setdefault(_identity(file.path, resolved), file)
+                if known is not file and _is_link(known.path) and not _is_link(file.path):
+                    found[_identity(file.path, resolved)] = file  # its own name is the better one
         except SourceError as error:
             errors.append((spec, error))
     return Expanded(named_apart(found), tuple(errors))
@@ -94,7 +96,7 @@ def _single(
 def _listed(source: str, folder: Path, where: str) -> list[SourceFile]:
     """What a line of a list stands for; files below the list's own folder are named as seen from there."""
     try:
-        files = _expand(source if is_remote(source) else str(folder / Path(source).expanduser()))
+        files = _expand_remote(source) if is_remote(source) else _expand_path(folder / at_home(source))
     except SourceError as error:
         raise type(error)(f"{where}: {error}") from None
     return [replace(file, name=_seen_from(folder, file)) for file in files]
@@ -112,13 +114,28 @@ def _identity(path: Location, resolved: Callable[[Path], Path]) -> Location:
     """The same for all ways to one file; links to files are followed, names are not compared by content."""
     if isinstance(path, RemoteFile):
         return RemoteFile(path.url)
-    return path.resolve() if path.is_symlink() else resolved(path.parent) / path.name
+    here = resolved(path.parent) / path.name
+    if not path.is_symlink():
+        return here
+    try:
+        return path.resolve()
+    except RuntimeError:  # a link that leads back to itself: opening it tells
+        return here
+
+
+def _is_link(path: Location) -> bool:
+    return isinstance(path, Path) and path.is_symlink()
 
 
 def _expand(spec: str) -> list[SourceFile]:
-    if is_remote(spec):
-        return [SourceFile(file, name) for file, name in list_remote(spec, _is_media)]
-    path = Path(spec).expanduser()
+    return _expand_remote(spec) if is_remote(spec) else _expand_path(at_home(spec))
+
+
+def _expand_remote(spec: str) -> list[SourceFile]:
+    return [SourceFile(file, name) for file, name in list_remote(spec, _is_media)]
+
+
+def _expand_path(path: Path) -> list[SourceFile]:
     try:
         if path.is_dir():
             return _in_folder(path)
@@ -127,10 +144,10 @@ def _expand(spec: str) -> list[SourceFile]:
     except SourceError:
         raise
     except OSError as error:
-        raise SourceError(f"{spec}: {error.strerror}; check the path and its permissions") from None
-    if glob.has_magic(spec):
+        raise SourceError(f"{path}: {error.strerror}; check the path and its permissions") from None
+    if glob.has_magic(str(path)):
         return _matching(path)
-    raise SourceError(f"{spec}: no such file; check the name")
+    raise SourceError(f"{path}: no such file; check the name")
 
 
 def _in_folder(folder: Path) -> list[SourceFile]:
@@ -161,12 +178,24 @@ def _below(folder: Path, file: Path) -> PurePosixPath:
 def _matching(pattern: Path) -> list[SourceFile]:
     # Names are relative to the deepest folder that the pattern spells out.
     fixed = next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
-    files = [Path(match) for match in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207 - Path.glob refuses absolute patterns
+    found = {Path(match) for match in _glob(pattern)}
     # A star takes everything along; what was not spelled out must at least look like media.
-    files = sorted(f for f in files if f.is_file() and _is_media(f.name) and not _is_output(f))
+    files = sorted(f for f in found if f.is_file() and _is_media(f.name) and not _is_output(f))
     if not files:
         raise SourceError(f"{pattern}: no media file matches; check the pattern")
     return [SourceFile(file, PurePosixPath(file.relative_to(fixed).as_posix())) for file in files]
+
+
+def _glob(pattern: Path) -> Iterator[str]:
+    """As ``glob.glob``, some perhaps twice, but ``**`` follows no link to a folder: two that lead upwards never end."""
+    if "**" not in pattern.parts:
+        yield from glob.iglob(str(pattern))  # noqa: PTH207 - Path.glob refuses absolute patterns
+        return
+    at = pattern.parts.index("**")
+    for top in _glob(Path(*pattern.parts[:at])):
+        for root, folders, _ in os.walk(top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            yield from _glob(Path(glob.escape(root), *(pattern.parts[at + 1 :] or ("*",))))
 
 
 def _is_media(name: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from vidinfer.address import at_home
 from vidinfer.errors import SourceError, UsageError
 
 __all__ = ["Line", "read_list"]
@@ -37,7 +38,7 @@ def read_list(spec: str) -> tuple[list[Line], Path]:
     name = spec[1:]
     if not name:
         raise UsageError("@: expected @FILE, a list of sources, or @- for a list on standard input")
-    data, folder = (_standard_input(), Path()) if name == "-" else _file(Path(name).expanduser())
+    data, folder = (_standard_input(), Path()) if name == "-" else _file(at_home(name))
     lines = list(_lines(data))
     if not lines:
         raise SourceError(f"{spec}: an empty list; expected one source a line")

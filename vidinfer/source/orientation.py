@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 from av.buffer import Buffer
+from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -57,7 +58,11 @@ UPRIGHT = Orientation()
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """Read the display matrix that travels with ``frame``; an odd angle counts as the nearest quarter turn."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # there is some of a kind that PyAV has no name for, such as EXIF
+        SideDataType._missing_ = classmethod(_nameless)  # type: ignore[assignment]
+        matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return UPRIGHT
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(cast(Buffer, matrix)))
@@ -65,3 +70,10 @@ def orientation_of(frame: VideoFrame) -> Orientation:
     if abs(b) > abs(a):
         return Orientation(transpose=True, mirror_x=c < 0, mirror_y=b < 0)
     return Orientation(mirror_x=a < 0, mirror_y=d < 0)
+
+
+def _nameless(cls: type[SideDataType], number: int) -> SideDataType:
+    """A kind of side data that FFmpeg has and PyAV does not know, which else lets nobody see the known ones."""
+    kind = object.__new__(cls)
+    kind._name_, kind._value_ = f"KIND_{number}", number  # type: ignore[assignment]
+    return kind

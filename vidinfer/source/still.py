@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from vidinfer.errors import SourceError
 from vidinfer.source.container import choose_video, open_container
+from vidinfer.source.images import images_of
 from vidinfer.source.orientation import orientation_of
 from vidinfer.source.picture import Converter, DecodedPicture
 
@@ -29,11 +30,14 @@ def still(path: Path, pts: int, width: int) -> bytes:
     """The frame at ``pts`` as a JPEG, at most ``width`` pixels wide.
 
     Args:
+        path: a video, an image, or a folder of numbered images.
         pts: in units of the stream's time base.
 
     Raises:
         SourceError: the file is gone, cannot be read, or has no frame at this time.
     """
+    if path.is_dir():
+        path, pts = _image_at(path, pts), 0
     try:
         with closing(open_container(path)) as container:
             stream = choose_video(container, path)
@@ -43,6 +47,15 @@ def still(path: Path, pts: int, width: int) -> bytes:
             return _jpeg(frame, width)
     except av.FFmpegError as error:
         raise SourceError(f"{path}: cannot be decoded near {pts} ({error.strerror})") from error
+
+
+def _image_at(folder: Path, pts: int) -> Path:
+    """An image of a folder, whose ``pts`` counts from the first one's number."""
+    names = dict(images_of(folder))
+    name = names.get(min(names, default=0) + pts)
+    if name is None:
+        raise SourceError(f"{folder}: no image at {pts}; the folder may have changed")
+    return folder / name
 
 
 def _from(container: InputContainer, stream: VideoStream, pts: int) -> Iterator[VideoFrame]:

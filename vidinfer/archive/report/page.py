@@ -129,9 +129,8 @@ def _ledger(all_of_it: Gathered) -> str:
     of = all_of_it.ledger
     names = ("labelled", "skipped", "corrupt", "failed")
     sums = " + ".join(f"{number(of[name])} {name}" for name in names)
-    lost = f" Lost before decoding: {number(of['gaps'])} gaps, {number(of['packets_lost'])} packets." * bool(
-        of["gaps"]
-    )
+    lost = ", ".join(_several(of[name], noun) for name, noun in (("gaps", "gap"), ("packets_lost", "packet")))
+    lost = f" Lost before decoding: {lost}." if of["gaps"] else ""
     balanced = (
         "" if of["decoded"] == sum(of[name] for name in names) else " These do not add up: please report it."
     )
@@ -151,6 +150,10 @@ def _still(all_of_it: Gathered) -> str:
         f"<p>{text} Of {number(told['audited'])} such frames that the model saw all the same, {number(told['missed'])} "
         f"would have been wrong: {share(told['miss_rate'])} (95 %: {share(low)} to {share(high)}).</p>"
     )
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
 
 
 def _kinds(all_of_it: Gathered) -> str:
