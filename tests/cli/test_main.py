@@ -86,6 +86,12 @@ def test_python_dash_m_is_the_same_program() -> None:
         (["a.mp4", "camera:0"], "source a.mp4: a file among streams; give --mode live"),
         (["a.mp4", "--latency-slo", "100"], "latency-slo: for live streams only"),
         (["camera:0", "--preview", "x"], "--preview x: expected HOST:PORT or PORT"),
+        (
+            ["a.mp4", "--mode", "live", "--out", "-"],
+            "--out -: expected a folder (./- for one of that name); labels",
+        ),
+        (["render", "labels", "--out", "-"], "--out -: expected a folder"),
+        (["export", "labels", "--to", "coco", "--out", "-"], "--out -: expected a folder"),
         (["a.mp4", "--config", "missing.yaml"], "cannot read configuration missing.yaml: No such file"),
         (["probe"], "no SOURCE given"),
         (["probe", "--jsn", "a.mp4"], "no such option: --jsn; did you mean --json?"),
