@@ -141,7 +141,8 @@ def test_ctrl_c_before_anything_is_begun(clip: Path, tmp_path: Path) -> None:
         _until(process, "loading")
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert process.stderr.read() == "vidinfer: interrupted before anything was labelled\n"
+        told = json.loads(process.stderr.read())
+    assert told == {"event": "error", "text": "interrupted before anything was labelled", "exit_status": 130}
     assert process.returncode == 130
     assert names(tmp_path / "out") == []
 
