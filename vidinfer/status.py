@@ -109,6 +109,10 @@ class LiveStatus:
     warned_total: int = 0
     """How many of them, ever."""
 
+    def warned_since(self, known: int) -> tuple[str, ...]:
+        """What began after the first ``known`` of them, oldest first, as far as it is kept."""
+        return tuple(one.text for one in reversed(self.warned[: max(0, self.warned_total - known)]))
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class WorkerStatus:

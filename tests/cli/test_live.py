@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.preview.made import Run
+from tests.preview.made import Run, stream
 from vidinfer.cli.live import LiveLines, LiveTable, live_table
 from vidinfer.cli.reporter import JsonReporter
 from vidinfer.config import RunConfig
 from vidinfer.report import SourceReport
+from vidinfer.status import LiveStatus, OutletStatus, Warned
 from vidinfer.testing import VirtualClock
 
 STATUS = Run().status
@@ -61,3 +62,32 @@ def test_a_long_warning_is_whole_and_stands_where_nothing_is_cut_off() -> None:
     assert lines[1 : 1 + len(told)] == told  # right below the headline
     assert " ".join(told) == f"warning: {text.strip()}"
     assert all(len(line) <= 79 for line in told)
+
+
+def failing(error: str, *earlier: str) -> LiveStatus:
+    """Whose labels cannot be written now, and could not before."""
+    labels = OutletStatus("gate labels", 10, 0, 3, error)
+    texts = [f"gate, gate labels: {error}", *earlier, "too slow"]
+    warned = tuple(Warned(1.8e9, text) for text in texts)
+    return replace(
+        STATUS, streams=(stream("gate", outlets=(labels,)),), warned=warned, warned_total=len(warned)
+    )
+
+
+def test_an_output_that_fails_is_told_while_it_does_and_again_when_it_does_so_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines, events = LiveLines(RunConfig(sources=("camera:0",))), JsonReporter(VirtualClock())
+    for reporter in (lines, events):
+        for status in (STATUS, failing("full"), failing("full"), failing("full", "gate, gate labels: full")):
+            reporter.status(status)
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if "full" in line and "vidinfer:" in line] == [
+        "vidinfer: warning: gate, gate labels: full"
+    ] * 2
+    warnings = [
+        one["text"] for one in map(json.loads, (line for line in told if line[0] == "{")) if "text" in one
+    ]
+    assert warnings == ["too slow", "gate, gate labels: full", "gate, gate labels: full"]
+    assert "warning: gate, gate labels: full" in live_table(failing("full"))
+    assert not any("labels: " in line for line in live_table(STATUS))

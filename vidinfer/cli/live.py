@@ -11,6 +11,7 @@ from vidinfer.cli.say import say, say_raw
 from vidinfer.cli.text import count, duration, printable, table
 from vidinfer.config import RunConfig
 from vidinfer.latency import Percentiles
+from vidinfer.live.warned import found_in
 from vidinfer.report import SourceReport
 from vidinfer.status import LiveStatus, StreamState, StreamStatus
 
@@ -28,7 +29,9 @@ class LiveLines(LineReporter):
         self._states: dict[str, StreamState] = {}
         self._flags: dict[str, tuple[str, ...]] = {}
         self._warned: set[str] = set()
-        """Of the whole run, and so in the report of every stream."""
+        """Those of the whole run are in the report of every stream as well."""
+        self._known = 0
+        """How many warnings there were when it looked last."""
         self._told_at = 0.0
 
     def live_started(self, streams: Sequence[str], url: str | None) -> None:
@@ -43,8 +46,10 @@ class LiveLines(LineReporter):
         """What has changed."""
         if self._quiet:
             return
-        for text in status.warnings:
-            self._warn(text)
+        for text in status.warned_since(self._known):
+            self._warned.add(text)
+            self.warning(text)
+        self._known = status.warned_total
         for stream in status.streams:
             if self._states.get(stream.name, StreamState.CONNECTING) != stream.state:
                 self._say(f"{stream.name}: {_state(stream)}")
@@ -116,7 +121,9 @@ def live_table(status: LiveStatus, width: int = 120) -> list[str]:
             ]
         )
     warnings = [
-        line for text in status.warnings for line in textwrap.wrap(f"warning: {text}", max(20, width))
+        line
+        for text in (*status.warnings, *found_in(status.streams))
+        for line in textwrap.wrap(f"warning: {text}", max(20, width))
     ]
     return [_headline(status), *warnings, *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 10})).split("\n")]
 
