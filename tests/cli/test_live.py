@@ -12,7 +12,7 @@ from vidinfer.cli.live import LiveLines, LiveTable, live_table
 from vidinfer.cli.reporter import JsonReporter
 from vidinfer.config import RunConfig
 from vidinfer.report import SourceReport
-from vidinfer.status import LiveStatus, OutletStatus, Warned
+from vidinfer.status import LiveStatus, OutletStatus, StreamState, Warned
 from vidinfer.testing import VirtualClock
 
 STATUS = Run().status
@@ -91,3 +91,26 @@ def test_an_output_that_fails_is_told_while_it_does_and_again_when_it_does_so_ag
     assert warnings == ["too slow", "gate, gate labels: full", "gate, gate labels: full"]
     assert "warning: gate, gate labels: full" in live_table(failing("full"))
     assert not any("labels: " in line for line in live_table(STATUS))
+
+
+def test_attempts_that_fail_in_the_same_way_are_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = LiveLines(RunConfig(sources=("camera:0",)))
+
+    def is_now(state: StreamState, epoch: int, error: str = "") -> None:
+        one = stream("gate", state, epoch=epoch, error=error, retry_in=0.5)
+        reporter.status(replace(STATUS, streams=(one,), uptime=1.0))
+
+    is_now(StreamState.LIVE, 1)
+    for error in ("refused", "refused", "refused", "no such host", "no such host"):
+        is_now(StreamState.WAITING, 1, error)
+        is_now(StreamState.CONNECTING, 1, error)
+    is_now(StreamState.LIVE, 2)
+    is_now(StreamState.LIVE, 3)  # lost and found between two looks
+    told = [line for line in capsys.readouterr().err.splitlines() if "gate: " in line]
+    assert told == [
+        "vidinfer: gate: live (epoch 1, 1920x1080 h264)",
+        "vidinfer: gate: lost: refused; again in 0.5 s",
+        "vidinfer: gate: lost: no such host; again in 0.5 s",
+        "vidinfer: gate: live (epoch 2, 1920x1080 h264)",
+        "vidinfer: gate: live (epoch 3, 1920x1080 h264)",
+    ]

@@ -26,7 +26,8 @@ class LiveLines(LineReporter):
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
-        self._states: dict[str, StreamState] = {}
+        self._states: dict[str, tuple[object, ...]] = {}
+        """As told last."""
         self._flags: dict[str, tuple[str, ...]] = {}
         self._warned: set[str] = set()
         """Those of the whole run are in the report of every stream as well."""
@@ -51,11 +52,12 @@ class LiveLines(LineReporter):
             self.warning(text)
         self._known = status.warned_total
         for stream in status.streams:
-            if self._states.get(stream.name, StreamState.CONNECTING) != stream.state:
+            if stream.state is not StreamState.CONNECTING and self._states.get(stream.name) != _news(stream):
+                self._states[stream.name] = _news(stream)
                 self._say(f"{stream.name}: {_state(stream)}")
             if self._flags.get(stream.name, ()) != stream.flags and stream.flags:
                 self._say(f"{stream.name}: {', '.join(stream.flags)}")
-            self._states[stream.name], self._flags[stream.name] = stream.state, stream.flags
+            self._flags[stream.name] = stream.flags
         if status.uptime - self._told_at >= SUMMARY:
             self._told_at = status.uptime
             for stream in status.streams:
@@ -172,6 +174,13 @@ def _headline(status: LiveStatus) -> str:
         parts.append(f"{status.over_slo} over {1000 * status.latency_slo:g} ms")
     parts.append(f"{status.memory_bytes / 2**20:.0f} MiB")
     return ", ".join(parts)
+
+
+def _news(stream: StreamStatus) -> tuple[object, ...]:
+    """What must differ for a line: a camera that is away for days is no news at each attempt."""
+    if stream.state is StreamState.WAITING:
+        return stream.state, stream.error
+    return stream.state, stream.epoch
 
 
 def _state(stream: StreamStatus) -> str:
