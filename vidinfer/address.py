@@ -34,7 +34,7 @@ _STREAM = re.compile(r"(?:rtsps?|rtmps?|https?|udp|rtp|srt)://[^\s'\"<>]+", re.I
 _PARAMETER = re.compile(
     r"((?:[?&;/]|(?<=[^\W_])_)(?:[\w.-]*?"
     r"(?:pass|pwd|psw|secret|token|key|auth|sig|cred|user|usr|login|account|session|ticket|jwt)[a-z.-]*|u|p|pw|un)=)"
-    r"(?:(?!_\w+=)[^&;/?#])+",
+    r"(?:(?!_\w+=)[^&;/?#])+(?<![:,.])",
     re.IGNORECASE,
 )
 """Where many cameras take their password: ``?user=a&pwd=b``, ``/user=a_password=b_channel=1``."""

@@ -114,3 +114,12 @@ def test_attempts_that_fail_in_the_same_way_are_told_once(capsys: pytest.Capture
         "vidinfer: gate: live (epoch 2, 1920x1080 h264)",
         "vidinfer: gate: live (epoch 3, 1920x1080 h264)",
     ]
+
+
+def test_below_the_table_stands_why_a_stream_is_not_there_and_what_is_odd_about_it() -> None:
+    gone = stream("gone", StreamState.WAITING, error="refused; " + "word " * 20, retry_in=2.0)
+    odd = stream("odd", flags=("frozen", "clock runs at another pace"))
+    lines = live_table(replace(STATUS, streams=(gone, stream("fine", error="long ago"), odd)), 79)
+    assert lines[-1] == "odd: frozen, clock runs at another pace"
+    assert " ".join(lines[-3:-1]) == "gone: refused; " + ("word " * 20).strip()
+    assert lines[-4].startswith("odd ")  # the last row of the table

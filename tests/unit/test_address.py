@@ -55,3 +55,5 @@ def test_refusals_do_not_tell_the_password() -> None:
 def test_texts_with_addresses_in_them() -> None:
     told = shown("no answer from rtsp://u:word@h/x, nor from http://h/?token=word at all")
     assert told == "no answer from rtsp://…@h/x, nor from http://h/?token=… at all"
+    refused = "http://h/?pwd=word: refused"
+    assert shown(shown(refused)) == shown(refused) == "http://h/?pwd=…: refused"

@@ -103,7 +103,9 @@ class LiveTable(LiveLines):
 
 
 def live_table(status: LiveStatus, width: int = 120) -> list[str]:
-    """The lines of the table, with what a person should know on top, broken at ``width``."""
+    """The lines of the table, with what a person should know of the run above it and of streams below, broken at
+    ``width``.
+    """
     rows = [
         ["stream", "state", "picture", "in/s", "labels/s", "p50", "p95", "p99", "max ms", "left out", "epoch"]
     ]
@@ -122,12 +124,26 @@ def live_table(status: LiveStatus, width: int = 120) -> list[str]:
                 str(stream.epoch),
             ]
         )
-    warnings = [
-        line
-        for text in (*status.warnings, *found_in(status.streams))
-        for line in textwrap.wrap(f"warning: {text}", max(20, width))
+    warnings = [f"warning: {text}" for text in (*status.warnings, *found_in(status.streams))]
+    notes = [f"{stream.name}: {text}" for stream in status.streams if (text := _note(stream))]
+    told, below = ([line for text in texts for line in _wrapped(text, width)] for texts in (warnings, notes))
+    return [
+        _headline(status),
+        *told,
+        *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 10})).split("\n"),
+        *below,
     ]
-    return [_headline(status), *warnings, *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 10})).split("\n")]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(20, width))
+
+
+def _note(stream: StreamStatus) -> str:
+    """What a person should know of it beyond its row."""
+    if stream.state is StreamState.WAITING and stream.error:
+        return stream.error
+    return ", ".join(stream.flags)
 
 
 def live_line(report: SourceReport) -> str:
