@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.media import make_video
+from vidinfer.cli.signals import SignalHandler, handled_signals
 
 SAID = "vidinfer: interrupted before anything was labelled\n"
 
@@ -57,19 +59,19 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_video(tmp_path_factory.mktemp("media") / "clip.mp4", frames=12, size=(96, 64))
 
 
-def run(module: str, how: str, signal: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = HOOK.format(module=module, how=how, signal=signal, arguments=list(arguments))
+def run(module: str, how: str, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = HOOK.format(module=module, how=how, signal=name, arguments=list(arguments))
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("how", ["plain", "in_text", "swallowed"])
-@pytest.mark.parametrize(("module", "signal"), [("av", "SIGTERM"), ("torch", "SIGINT")])
+@pytest.mark.parametrize(("module", "name"), [("av", "SIGTERM"), ("torch", "SIGINT")])
 def test_while_the_libraries_of_a_live_run_are_loaded(
-    module: str, signal: str, how: str, clip: Path, tmp_path: Path
+    module: str, name: str, how: str, clip: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     arguments = (str(clip), "--mode", "live", "--loop", "--model", "demo", "--out", str(out))
-    done = run(module, how, signal, *arguments)
+    done = run(module, how, name, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", SAID)
     assert not out.exists()
 
@@ -107,3 +109,17 @@ def test_a_signal_when_all_is_done_changes_nothing(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)
+
+
+def test_nohup_is_heeded() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with handled_signals([]):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert isinstance(signal.getsignal(signal.SIGTERM), SignalHandler)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with handled_signals([]):
+        assert isinstance(signal.getsignal(signal.SIGHUP), SignalHandler)
+    assert signal.getsignal(signal.SIGHUP) is before

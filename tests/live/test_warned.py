@@ -47,5 +47,5 @@ def test_outputs_that_fail_and_frames_the_model_failed_on_are_found() -> None:
     assert list(found_in([stream("door"), stream("gate", ledger=ledger(failed=1), outlets=(lost,))])) == [
         "gate: the model failed on frames, which have no labels",
         "gate, labels: No space left on device",
-        "gate, labels: records are left out, it cannot keep up",
+        "gate, labels: records were left out: it failed, or it cannot keep up",
     ]

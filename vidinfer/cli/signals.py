@@ -1,5 +1,5 @@
-"""Ctrl-C and SIGTERM. While the program is being loaded, they end it at once; of a run, the first ends it properly, the
-second gives up, the third is left to the system.
+"""Ctrl-C, SIGTERM and a terminal that is closed. While the program is loaded, they end it at once; of a run, the first
+ends it properly, the second gives up, the third is left to the system.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["INTERRUPTED", "NOTHING_YET", "SignalHandler", "handled_signals", "ig
 NOTHING_YET = "interrupted before anything was labelled"
 INTERRUPTED = 130
 """Exit status."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class _BeforeTheFirstSource(KeyboardInterrupt):
@@ -73,9 +73,11 @@ class SignalHandler:
 
 @contextmanager
 def handled_signals(arguments: Sequence[str]) -> Iterator[SignalHandler]:
-    """Handle SIGINT and SIGTERM inside the block; afterwards they are as before."""
+    """Handle SIGINT, SIGTERM and SIGHUP inside the block; afterwards they are as before."""
     handler = SignalHandler(arguments)
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    # ``nohup`` ignores SIGHUP, and means it.
+    wanted = [n for n in _SIGNALS if n is signal.SIGINT or signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in wanted}
     try:
         yield handler
     finally:

@@ -53,4 +53,4 @@ def found_in(streams: Sequence[StreamStatus]) -> Iterator[str]:
             if outlet.error:
                 yield f"{stream.name}, {outlet.name}: {outlet.error}"
             if outlet.dropped:
-                yield f"{stream.name}, {outlet.name}: records are left out, it cannot keep up"
+                yield f"{stream.name}, {outlet.name}: records were left out: it failed, or it cannot keep up"
