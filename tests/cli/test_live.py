@@ -123,3 +123,19 @@ def test_below_the_table_stands_why_a_stream_is_not_there_and_what_is_odd_about_
     assert lines[-1] == "odd: frozen, clock runs at another pace"
     assert " ".join(lines[-3:-1]) == "gone: refused; " + ("word " * 20).strip()
     assert lines[-4].startswith("odd ")  # the last row of the table
+
+
+def test_nothing_that_a_server_says_reaches_the_terminal_as_a_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone = stream("a\x1b[2J", StreamState.WAITING, error="503 \x1b]0;title\x07", retry_in=2.0)
+    LiveTable(RunConfig(sources=("camera:0",))).status(replace(STATUS, streams=(gone,)))
+    told = capsys.readouterr().err
+    assert r"a\x1b[2J: 503 \x1b]0;title\x07" in told
+    assert "\x1b[2J" not in told
+    assert "\x1b]" not in told
+
+
+def test_what_is_cut_off_on_a_narrow_terminal_is_what_was_left_out() -> None:
+    header = next(line for line in live_table(STATUS) if line.startswith("stream"))
+    assert header.split()[-3:] == ["epoch", "left", "out"]

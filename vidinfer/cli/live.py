@@ -92,7 +92,8 @@ class LiveTable(LiveLines):
         """Draw it anew over the one before."""
         columns, rows = shutil.get_terminal_size()
         self._warned.update(status.warnings)
-        lines = [line[: columns - 1] for line in live_table(status, columns - 1)][: max(1, rows - 1)]
+        told = [printable(line) for line in live_table(status, columns - 1)]
+        lines = [line[: columns - 1] for line in told[: max(1, rows - 1)]]
         back = f"\x1b[{self._lines}F" if self._lines else ""
         say_raw(back + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
         self._lines = len(lines)
@@ -107,7 +108,7 @@ def live_table(status: LiveStatus, width: int = 120) -> list[str]:
     ``width``.
     """
     rows = [
-        ["stream", "state", "picture", "in/s", "labels/s", "p50", "p95", "p99", "max ms", "left out", "epoch"]
+        ["stream", "state", "picture", "in/s", "labels/s", "p50", "p95", "p99", "max ms", "epoch", "left out"]
     ]
     for stream in status.streams:
         size = "" if stream.size is None else f"{stream.size[0]}x{stream.size[1]} {stream.codec}"
@@ -120,8 +121,8 @@ def live_table(status: LiveStatus, width: int = 120) -> list[str]:
                 _rate(stream.frames_per_second),
                 _rate(stream.labels_per_second),
                 *_milliseconds(total),
-                _dropped(stream),
                 str(stream.epoch),
+                _dropped(stream),
             ]
         )
     warnings = [f"warning: {text}" for text in (*status.warnings, *found_in(status.streams))]
@@ -130,7 +131,7 @@ def live_table(status: LiveStatus, width: int = 120) -> list[str]:
     return [
         _headline(status),
         *told,
-        *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 10})).split("\n"),
+        *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 9})).split("\n"),
         *below,
     ]
 
