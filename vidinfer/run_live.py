@@ -331,7 +331,7 @@ class LiveRun:
             status = "interrupted"
         elif view.epoch == 0:
             status, error = "failed", view.error or "never connected"
-        elif ledger.corrupt or ledger.failed or ledger.gaps:
+        elif ledger.corrupt or ledger.failed or ledger.gaps or any(map(_is_incomplete, one.outlets)):
             status = "damaged"
         latency = {stage: p.as_dict() for stage, p in percentiles_of([one.tally.ever()]).items()}
         details = {
@@ -345,6 +345,12 @@ class LiveRun:
         warnings = (*self.budget.warnings_of(one.name), *_losses(one))
         report = SourceReport(one.name, status, error, ledger, seconds, warnings=warnings, details=details)
         return self.outputs.report(report)
+
+
+def _is_incomplete(outlet: Output) -> bool:
+    """It failed; what it left out by rule is no fault."""
+    status = outlet.status()
+    return bool(status.failed or status.error)
 
 
 def _losses(one: _Made) -> tuple[str, ...]:

@@ -37,6 +37,8 @@ class OutletStatus:
     """Left out because it could not keep up or failed."""
     waiting: int
     error: str = ""
+    failed: int = 0
+    """Of those dropped, what a failure took."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,6 +160,13 @@ def test_sources_and_options_in_any_order() -> None:
     assert config.quiet
 
 
+def test_standard_output_may_stand_first_in_a_list() -> None:
+    for arguments in (["--labels", "-,jsonl"], ["--labels=-,jsonl"], ["--labels", "jsonl,-"]):
+        assert set(read_config(["a.mp4", *arguments, "-q"]).labels) == {"-", "jsonl"}
+    with pytest.raises(UsageError, match="no such option: -,"):
+        read_config(["a.mp4", "-,jsonl"])
+
+
 def test_flags_are_not_abbreviated() -> None:
     with pytest.raises(UsageError, match="did you mean --overwrite"):
         read_config(["a.mp4", "--overwrit"])
