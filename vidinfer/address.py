@@ -28,12 +28,25 @@ LOCAL_ONLY: Mapping[str, str] = {"protocol_whitelist": "file,crypto,data"}
 
 _LIVE = re.compile(r"(?:rtsps?|rtmps?|https?|udp|rtp|srt)://|camera:\d+$|/dev/video\d+$", re.IGNORECASE)
 _NAMED = re.compile(r"([\w][\w .-]{0,63})=(.+)", re.DOTALL)
-_CREDENTIALS = re.compile(r"(?<=://)[^/?#]*@")
+_CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#]+@|[^/?#:@\s\[]+:(?!\d{0,5}(?:[/?#\s]|$))\S*@)")
+"""What stands before the ``@`` that ends it; also where a password holds a bare ``/``, ``?`` or ``#``, which it must
+not: nobody's mistake is a reason to show it. After a host there would be a port.
+"""
+_STREAM = re.compile(r"(?:rtsps?|rtmps?|https?|udp|rtp|srt)://[^\s'\"<>]+", re.IGNORECASE)
+_PARAMETER = re.compile(
+    r"((?:[?&;/]|(?<=[^\W_])_)(?:[\w.-]*?"
+    r"(?:pass|pwd|psw|secret|token|key|auth|sig|cred|user|usr|login|account|session|ticket|jwt)[a-z.-]*|u|p|pw|un)=)"
+    r"(?:(?!_\w+=)[^&;/?#])+(?<![:,.])",
+    re.IGNORECASE,
+)
+"""Where many cameras take their password: ``?user=a&pwd=b``, ``/user=a_password=b_channel=1``."""
 
 
 def shown(address: str) -> str:
-    """``address`` with what stands before the ``@`` of a network address left out."""
-    return _CREDENTIALS.sub("…@", address)
+    """``address``, or a text with addresses in it, without credentials: what stands before the ``@`` of a network
+    address, and of a stream's the values of parameters that are called like a user, a password, a key or a token.
+    """
+    return _STREAM.sub(lambda found: _PARAMETER.sub(r"\1…", found[0]), _CREDENTIALS.sub("…@", address))
 
 
 def file_url(path: str | Path) -> str:
@@ -98,5 +111,5 @@ def _plain(address: str) -> str:
     """``rtsp://u:p@10.0.0.5:554/cam/1`` -> ``10.0.0.5-554-cam-1``; ``clips/a.mp4`` -> ``a``."""
     if _LIVE.match(address) is None:
         return Path(address).stem
-    bare = re.sub(r"^\w+://|[?#].*$", "", _CREDENTIALS.sub("", address))
+    bare = re.sub(r"^\w+://|[?#].*$", "", shown(address)).removeprefix("…@")
     return re.sub(r"[^\w.]+", "-", bare).strip("-.") or "stream"

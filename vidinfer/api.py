@@ -20,7 +20,7 @@ from vidinfer.labelled import (
     LabelledFrame,
     labelled_frame,
 )
-from vidinfer.workers import Workers, on_a_worker
+from vidinfer.workers import end_behind, on_a_worker
 
 if TYPE_CHECKING:
     from vidinfer.config import RunConfig
@@ -182,14 +182,14 @@ class _FileLabelling:
             except GeneratorExit:
                 if on_a_worker(reader):
                     block.pop_all()
-                    Workers(self._pipeline.abort).start("close", self._end)
+                    end_behind("close", self._end)
                 raise
 
     def _end(self) -> None:
         """What leaving ``frames`` does, on a thread that the pipeline does not need: model and decoder go last."""
-        self._pipeline.abort()
-        self._pipeline.join()
-        self._stack.close()
+        with self._stack:
+            self._pipeline.abort()
+            self._pipeline.join()
 
     def status(self) -> None:
         """Of live streams only."""

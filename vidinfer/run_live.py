@@ -175,6 +175,8 @@ class LiveRun:
 
         def learnt(shape: Shape, took: list[tuple[int, float]]) -> None:
             lobby.learn(shape, took)
+            for one in self.streams:
+                one.tally.preparing.restart()  # until now the model was being made ready beside it
             self.budget.measured(took, self.model.info.device)
 
         readiness = Readiness(self.model, self.clock, settings.max_batch_size, learnt)
@@ -198,7 +200,7 @@ class LiveRun:
             settings.latency_slo,
             lobby.line,
             resident_bytes,
-            lambda: self.budget.warnings,
+            self._warnings,
         )
         self._run(pipeline, self.board, feed)
         return self._report(pipeline.batches)
@@ -285,6 +287,13 @@ class LiveRun:
         if feed is not None:
             feed.connected(number, info, self.model.info)
 
+    def _warnings(self) -> tuple[str, ...]:
+        """Of the run so far."""
+        for one in self.streams:
+            if (seconds := one.tally.preparing.value()) is not None:
+                self.budget.prepared(one.name, seconds)
+        return self.budget.warnings
+
     def _close_outlets(self) -> None:
         """All at once in the same time, which is why the later ones are given what the first ones left."""
         until = self.clock.now() + CLOSING
@@ -294,6 +303,7 @@ class LiveRun:
 
     def _report(self, batches: BatchTally) -> RunReport:
         seconds = self.clock.now() - self.began
+        self._warnings()  # for a run that was over before anybody looked
         together = percentiles_of([one.tally.ever() for one in self.streams])
         common: dict[str, object] = {
             "mode": "live",
@@ -321,7 +331,7 @@ class LiveRun:
             status = "interrupted"
         elif view.epoch == 0:
             status, error = "failed", view.error or "never connected"
-        elif ledger.corrupt or ledger.failed or ledger.gaps:
+        elif ledger.corrupt or ledger.failed or ledger.gaps or any(map(_is_incomplete, one.outlets)):
             status = "damaged"
         latency = {stage: p.as_dict() for stage, p in percentiles_of([one.tally.ever()]).items()}
         details = {
@@ -332,9 +342,15 @@ class LiveRun:
             "over_slo": one.tally.over_slo,
             "sinks": [{"name": outlet.status().name, **outlet.facts()} for outlet in one.outlets],
         }
-        warnings = (*self.budget.warnings, *_losses(one))
+        warnings = (*self.budget.warnings_of(one.name), *_losses(one))
         report = SourceReport(one.name, status, error, ledger, seconds, warnings=warnings, details=details)
         return self.outputs.report(report)
+
+
+def _is_incomplete(outlet: Output) -> bool:
+    """It failed; what it left out by rule is no fault."""
+    status = outlet.status()
+    return bool(status.failed or status.error)
 
 
 def _losses(one: _Made) -> tuple[str, ...]:

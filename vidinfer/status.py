@@ -37,6 +37,8 @@ class OutletStatus:
     """Left out because it could not keep up or failed."""
     waiting: int
     error: str = ""
+    failed: int = 0
+    """Of those dropped, what a failure took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,10 @@ class LiveStatus:
     """These and what is wrong with outputs and the model, newest first; the oldest are forgotten."""
     warned_total: int = 0
     """How many of them, ever."""
+
+    def warned_since(self, known: int) -> tuple[str, ...]:
+        """What began after the first ``known`` of them, oldest first, as far as it is kept."""
+        return tuple(one.text for one in reversed(self.warned[: max(0, self.warned_total - known)]))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,4 +1,4 @@
-"""The only place that starts threads: they begin and end inside one ``with`` block."""
+"""The only place that starts threads: they begin and end inside one ``with`` block, all but ``end_behind``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 
 from vidinfer.errors import RingAborted
 
-__all__ = ["Workers", "on_a_worker"]
+__all__ = ["Workers", "end_behind", "on_a_worker"]
 
 
 def on_a_worker(owner: int) -> bool:
@@ -17,6 +17,15 @@ def on_a_worker(owner: int) -> bool:
     none of them, least of all for itself.
     """
     return threading.get_ident() != owner and threading.current_thread().name.startswith("vidinfer-")
+
+
+def end_behind(name: str, work: Callable[[], None]) -> None:
+    """Run ``work``, which ends what the collector found (see ``on_a_worker``), in a thread called ``vidinfer-name``.
+
+    Nobody holds on to what is being ended, so nobody waits for it but the interpreter, before it exits; and what
+    ``work`` raises, there is nobody to raise to: it goes to ``threading.excepthook``, which prints it.
+    """
+    threading.Thread(target=work, name=f"vidinfer-{name}").start()
 
 
 class Workers:

@@ -141,7 +141,8 @@ def test_ctrl_c_before_anything_is_begun(clip: Path, tmp_path: Path) -> None:
         _until(process, "loading")
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert process.stderr.read() == "vidinfer: interrupted before anything was labelled\n"
+        told = json.loads(process.stderr.read())
+    assert told == {"event": "error", "text": "interrupted before anything was labelled", "exit_status": 130}
     assert process.returncode == 130
     assert names(tmp_path / "out") == []
 
@@ -162,3 +163,19 @@ def test_a_standard_error_that_nobody_reads_does_not_change_the_exit_status(tmp_
         assert process.stderr is not None
         process.stderr.close()
     assert process.returncode == 1
+
+
+def test_what_a_full_disk_took_of_a_live_run_is_told_at_once_and_by_the_status(
+    clip: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "vidinfer", str(clip), *MODEL, "--mode", "live", "--labels", "-,jsonl"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*command, "--out", str(out)], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "clip stdout: cannot write standard output: the disk is full" in done.stderr
+    report = json.loads((out / "clip.run.json").read_text())
+    labels, lines = report["sinks"]
+    assert report["status"] == "damaged"
+    assert (labels["written"], labels["dropped"]) == (12, 0)
+    assert (lines["written"], lines["dropped"]) == (0, 12)

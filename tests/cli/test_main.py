@@ -86,6 +86,12 @@ def test_python_dash_m_is_the_same_program() -> None:
         (["a.mp4", "camera:0"], "source a.mp4: a file among streams; give --mode live"),
         (["a.mp4", "--latency-slo", "100"], "latency-slo: for live streams only"),
         (["camera:0", "--preview", "x"], "--preview x: expected HOST:PORT or PORT"),
+        (
+            ["a.mp4", "--mode", "live", "--out", "-"],
+            "--out -: expected a folder (./- for one of that name); labels",
+        ),
+        (["render", "labels", "--out", "-"], "--out -: expected a folder"),
+        (["export", "labels", "--to", "coco", "--out", "-"], "--out -: expected a folder"),
         (["a.mp4", "--config", "missing.yaml"], "cannot read configuration missing.yaml: No such file"),
         (["probe"], "no SOURCE given"),
         (["probe", "--jsn", "a.mp4"], "no such option: --jsn; did you mean --json?"),
@@ -159,6 +165,13 @@ def test_sources_and_options_in_any_order() -> None:
     assert config.classes == ("car", "bus")
     assert config.video
     assert config.quiet
+
+
+def test_standard_output_may_stand_first_in_a_list() -> None:
+    for arguments in (["--labels", "-,jsonl"], ["--labels=-,jsonl"], ["--labels", "jsonl,-"]):
+        assert set(read_config(["a.mp4", *arguments, "-q"]).labels) == {"-", "jsonl"}
+    with pytest.raises(UsageError, match="no such option: -,"):
+        read_config(["a.mp4", "-,jsonl"])
 
 
 def test_flags_are_not_abbreviated() -> None:

@@ -73,6 +73,7 @@ def test_clock_times_mean_what_they_say(hours: int, minutes: int, seconds: int, 
         ("model", "", "expected text"),
         ("model", 3, "expected text"),
         ("out", "", "expected a path"),
+        ("out", "-", "expected a folder (./- for one of that name); labels on standard output are"),
     ],
 )
 def test_wrong_values_name_option_given_and_expected(name: str, value: object, expected: str) -> None:

@@ -6,9 +6,12 @@ import gc
 import threading
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import vidinfer
 from tests.integration.conftest import Runner, records
@@ -77,6 +80,66 @@ def test_leaving_early_stops_every_thread(how: str) -> None:
     else:
         frames.close()
     assert not ours()
+
+
+class Collecting(nn.Module):
+    """Runs the collector on the thread of the model, once that is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unreachable, self.collected = threading.Event(), threading.Event()
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        if self.unreachable.is_set() and not self.collected.is_set():
+            gc.collect()
+            self.collected.set()
+        return torch.zeros(len(pictures), 1000)
+
+
+@pytest.fixture
+def collecting(monkeypatch: pytest.MonkeyPatch) -> Collecting:
+    made = Collecting()
+    monkeypatch.setattr("tests.integration.test_api.make_collecting", lambda: made)
+    return made
+
+
+def make_collecting() -> nn.Module:
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_frames_that_are_collected_on_a_thread_of_their_own_end_behind_it(
+    fails: bool, collecting: Collecting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As part of a cycle, by the collector, which runs wherever something is made."""
+    told: list[str] = []
+    monkeypatch.setattr(
+        threading, "excepthook", lambda one: told.append(f"{one.thread.name}: {one.exc_value}")
+    )
+    clip = make_video(tmp_path / "clip.mp4", frames=60)
+    gc.collect()
+    gc.disable()
+    try:
+        frames = vidinfer.label(clip, model=f"{__name__}:make_collecting", max_batch_size=1)
+        freed = threading.Event()
+        frames._labelling._stack.callback(_fail if fails else freed.set)
+        cycle: list[Any] = [frames]
+        cycle.append(cycle)
+        next(frames)
+        del frames, cycle
+        collecting.unreachable.set()
+        while threads := [one for one in threading.enumerate() if one.name.startswith("vidinfer-")]:
+            threads[0].join(60)
+            assert not threads[0].is_alive()
+    finally:
+        gc.enable()
+    assert collecting.collected.is_set()
+    assert freed.is_set() != fails
+    assert told == (["vidinfer-close: it cannot be closed"] if fails else [])
+
+
+def _fail() -> None:
+    raise OSError("it cannot be closed")
 
 
 def test_a_file_has_nothing_of_live_streams_but_its_name(tmp_path: Path) -> None:

@@ -54,3 +54,34 @@ def test_the_first_finding_stays_whatever_other_sizes_of_pictures_come() -> None
     first = budget.warnings
     budget.measured([(1, 0.080)], "cpu")
     assert budget.warnings == first != ()
+
+
+def test_a_stream_whose_frames_come_too_late_to_the_model_is_told_of_once() -> None:
+    budget = Budget(0.060)
+    budget.prepared("gate", 0.5)  # while the model is being made ready, everything is slow
+    budget.measured([(1, 0.012)], "cpu")
+    budget.prepared("yard", 0.048)
+    assert budget.warnings == ()
+    budget.prepared("gate", 0.0501)
+    budget.prepared("gate", 0.3)
+    (text,) = budget.warnings
+    assert text == (
+        "gate: latency-slo 60 ms cannot be kept: half of its frames take 50 ms or more to be decoded and prepared "
+        "here, before the model's 12 ms. Most are dropped, or labelled late. Give a budget well above 62 ms, smaller "
+        "pictures (many cameras have a second stream), a stream without B-frames, or fewer streams"
+    )
+    assert (budget.warnings_of("gate"), budget.warnings_of("yard")) == ((text,), ())
+
+
+def test_where_the_model_alone_takes_longer_no_stream_is_blamed() -> None:
+    budget = Budget(0.020)
+    budget.measured(TOOK, "cpu")
+    budget.prepared("gate", 0.5)
+    assert budget.warnings == budget.warnings_of("yard") == told(0.020)
+
+
+def test_without_a_budget_nothing_is_too_late() -> None:
+    budget = Budget(None)
+    budget.measured(TOOK, "cpu")
+    budget.prepared("gate", 5.0)
+    assert budget.warnings == ()

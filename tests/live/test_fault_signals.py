@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM of the real program, with real cameras in every state; what is left behind is valid."""
+"""Ctrl-C, SIGTERM and SIGHUP of the real program, with real cameras in every state; what is left behind is valid."""
 
 from __future__ import annotations
 
@@ -159,7 +159,11 @@ def one_run(clip: Path, hevc_clip: Path, out: Path, number: signal.Signals, stat
     return took
 
 
-CASES = [(signal.SIGINT, "read"), (signal.SIGTERM, "stopped, another connecting")]
+CASES = [
+    (signal.SIGINT, "read"),
+    (signal.SIGTERM, "stopped, another connecting"),
+    (signal.SIGHUP, "read as its terminal is closed"),
+]
 
 
 @pytest.mark.parametrize(("number", "state"), CASES)

@@ -140,7 +140,7 @@ def test_a_sink_that_fails_is_tried_again_after_a_pause_that_doubles() -> None:
         for i in range(8):
             settled(outlet, lambda i=i: len(attempts) == i + 1 and outlet._in_hand == 0)  # type: ignore[misc]
             assert outlet.status().error == "the disk is full"
-            assert outlet.status().dropped == i + 1
+            assert outlet.status().dropped == outlet.status().failed == i + 1
             clock.advance(LONGEST_PAUSE)
             outlet.open(replace(CAM, name=f"wakes it up {i}"), MODEL)
     assert attempts[0] == 0
@@ -252,7 +252,7 @@ def test_when_its_time_is_over_it_gives_up() -> None:
         outlet.close(0)
         status = outlet.status()
     assert sink.state == "aborted"
-    assert (status.written, status.dropped, status.waiting) == (1, 4, 0)
+    assert (status.written, status.dropped, status.waiting, status.failed) == (1, 4, 0, 0)
 
 
 def test_at_the_end_a_failing_sink_is_tried_once_and_not_waited_for() -> None:
@@ -267,6 +267,7 @@ def test_at_the_end_a_failing_sink_is_tried_once_and_not_waited_for() -> None:
         status = outlet.status()
     assert sink.state == "aborted"
     assert (status.written, status.dropped, status.waiting, status.error) == (0, 5, 0, "no")
+    assert status.failed == 5
 
 
 def test_a_sink_that_cannot_be_closed_is_aborted() -> None:

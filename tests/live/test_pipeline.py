@@ -13,7 +13,7 @@ from vidinfer.clock import MonotonicClock
 from vidinfer.errors import ModelError
 from vidinfer.live.lobby import Lobby
 from vidinfer.live.pipeline import LivePipeline, Stream
-from vidinfer.live.readiness import Readiness
+from vidinfer.live.readiness import FRAMES, Readiness
 from vidinfer.live.tally import StreamTally
 from vidinfer.record import LabelledBatch, Outcome
 from vidinfer.scheduling import Scheduler, ServiceTimes, Settings
@@ -129,3 +129,15 @@ def test_what_was_labelled_leaves_though_the_model_breaks() -> None:
     with pytest.raises(ModelError, match="3 batches in a row: ValueError: broken"):
         scene.pipeline.run()
     assert scene.outlet.outcomes == [Outcome.LABELLED] * 2 + [Outcome.FAILED] * 2
+
+
+def test_the_model_is_not_made_ready_for_streams_that_have_ended() -> None:
+    def model(batch: int) -> None:
+        if batch == FRAMES - 1:  # those would be enough
+            for thread in threading.enumerate():
+                if thread.name == "vidinfer-camera-0":
+                    thread.join(SOON)
+
+    scene = Scene(FRAMES, lambda _: None, model)  # one batch more, and it would fail
+    scene.pipeline.run()
+    assert scene.outlet.outcomes == [Outcome.LABELLED] * FRAMES

@@ -222,6 +222,25 @@ def test_a_budget_that_cannot_be_kept_is_told_once_the_model_is_measured(
         assert told[-1][0].startswith("latency-slo 0.001 ms cannot be kept: the model alone takes ")
 
 
+def test_a_budget_that_decoding_cannot_keep_is_told_of_its_stream(
+    tmp_path: Path, model: Callable[..., FakeModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B-frames are shown before what was read before them, so frames wait for packets that are 40 ms apart."""
+    monkeypatch.setattr("vidinfer.scheduling.scheduler.PROBE", 0.02)
+    model()
+    clip = make_video(tmp_path / "late.mp4", frames=100, b_frames=3)
+    stop = StopSignal()
+
+    def seen(status: LiveStatus) -> None:
+        if status.warnings:
+            stop.request()
+
+    report = label(clip, out=tmp_path / "out", loop=True, latency_slo=20.0, seen=seen, stop=stop)
+    balanced(report)
+    (text,) = report.sources[0].warnings
+    assert text.startswith("late: latency-slo 20 ms cannot be kept: half of its frames take ")
+
+
 def test_labels_on_standard_output(
     tmp_path: Path, model: Callable[..., FakeModel], capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -43,9 +43,14 @@ def test_only_the_newest_are_kept_all_are_counted() -> None:
 
 
 def test_outputs_that_fail_and_frames_the_model_failed_on_are_found() -> None:
-    lost = OutletStatus("labels", 900, 5, 2, "No space left on device")
+    lost = OutletStatus("labels", 900, 5, 2, "No space left on device", 5)
     assert list(found_in([stream("door"), stream("gate", ledger=ledger(failed=1), outlets=(lost,))])) == [
         "gate: the model failed on frames, which have no labels",
         "gate, labels: No space left on device",
+        "gate, labels: records are lost, as it failed",
+    ]
+    slow = OutletStatus("labels", 900, 5, 2, failed=3)
+    assert list(found_in([stream("gate", outlets=(slow,))])) == [
+        "gate, labels: records are lost, as it failed",
         "gate, labels: records are left out, it cannot keep up",
     ]

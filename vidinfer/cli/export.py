@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vidinfer.cli.parser import Parser, parse
 from vidinfer.cli.say import say
 from vidinfer.cli.text import count
+from vidinfer.config import OPTIONS
 from vidinfer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def export(arguments: Sequence[str]) -> int:
         )
     if given.to is None:
         raise UsageError("no format given: expected --to coco, yolo, mot, cvat, labelstudio, webvtt or csv")
+    out: Path = OPTIONS["out"].read(given.out, "--out")
     from vidinfer.export.job import export_labels  # loads numpy and more
 
     failures: list[Exception] = []
@@ -70,7 +72,12 @@ def export(arguments: Sequence[str]) -> int:
 
     try:
         export_labels(
-            given.labels, given.to, Path(given.out), overwrite=given.overwrite, done=_told, failed=failed
+            given.labels,
+            given.to,
+            out,
+            overwrite=given.overwrite,
+            done=_told,
+            failed=failed,
         )
     except KeyboardInterrupt:
         say("interrupted; outputs that were finished stay, the one being written is removed")

@@ -11,6 +11,7 @@ from vidinfer.cli.say import say, say_raw
 from vidinfer.cli.text import count, duration, printable, table
 from vidinfer.config import RunConfig
 from vidinfer.latency import Percentiles
+from vidinfer.live.warned import found_in
 from vidinfer.report import SourceReport
 from vidinfer.status import LiveStatus, StreamState, StreamStatus
 
@@ -25,10 +26,13 @@ class LiveLines(LineReporter):
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
-        self._states: dict[str, StreamState] = {}
+        self._states: dict[str, tuple[object, ...]] = {}
+        """As told last."""
         self._flags: dict[str, tuple[str, ...]] = {}
         self._warned: set[str] = set()
-        """Of the whole run, and so in the report of every stream."""
+        """Those of the whole run are in the report of every stream as well."""
+        self._known = 0
+        """How many warnings there were when it looked last."""
         self._told_at = 0.0
 
     def live_started(self, streams: Sequence[str], url: str | None) -> None:
@@ -43,14 +47,17 @@ class LiveLines(LineReporter):
         """What has changed."""
         if self._quiet:
             return
-        for text in status.warnings:
-            self._warn(text)
+        for text in status.warned_since(self._known):
+            self._warned.add(text)
+            self.warning(text)
+        self._known = status.warned_total
         for stream in status.streams:
-            if self._states.get(stream.name, StreamState.CONNECTING) != stream.state:
+            if stream.state is not StreamState.CONNECTING and self._states.get(stream.name) != _news(stream):
+                self._states[stream.name] = _news(stream)
                 self._say(f"{stream.name}: {_state(stream)}")
             if self._flags.get(stream.name, ()) != stream.flags and stream.flags:
                 self._say(f"{stream.name}: {', '.join(stream.flags)}")
-            self._states[stream.name], self._flags[stream.name] = stream.state, stream.flags
+            self._flags[stream.name] = stream.flags
         if status.uptime - self._told_at >= SUMMARY:
             self._told_at = status.uptime
             for stream in status.streams:
@@ -85,7 +92,8 @@ class LiveTable(LiveLines):
         """Draw it anew over the one before."""
         columns, rows = shutil.get_terminal_size()
         self._warned.update(status.warnings)
-        lines = [line[: columns - 1] for line in live_table(status, columns - 1)][: max(1, rows - 1)]
+        told = [printable(line) for line in live_table(status, columns - 1)]
+        lines = [line[: columns - 1] for line in told[: max(1, rows - 1)]]
         back = f"\x1b[{self._lines}F" if self._lines else ""
         say_raw(back + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
         self._lines = len(lines)
@@ -96,9 +104,11 @@ class LiveTable(LiveLines):
 
 
 def live_table(status: LiveStatus, width: int = 120) -> list[str]:
-    """The lines of the table, with what a person should know on top, broken at ``width``."""
+    """The lines of the table, with what a person should know of the run above it and of streams below, broken at
+    ``width``.
+    """
     rows = [
-        ["stream", "state", "picture", "in/s", "labels/s", "p50", "p95", "p99", "max ms", "left out", "epoch"]
+        ["stream", "state", "picture", "in/s", "labels/s", "p50", "p95", "p99", "max ms", "epoch", "left out"]
     ]
     for stream in status.streams:
         size = "" if stream.size is None else f"{stream.size[0]}x{stream.size[1]} {stream.codec}"
@@ -111,14 +121,30 @@ def live_table(status: LiveStatus, width: int = 120) -> list[str]:
                 _rate(stream.frames_per_second),
                 _rate(stream.labels_per_second),
                 *_milliseconds(total),
-                _dropped(stream),
                 str(stream.epoch),
+                _dropped(stream),
             ]
         )
-    warnings = [
-        line for text in status.warnings for line in textwrap.wrap(f"warning: {text}", max(20, width))
+    warnings = [f"warning: {text}" for text in (*status.warnings, *found_in(status.streams))]
+    notes = [f"{stream.name}: {text}" for stream in status.streams if (text := _note(stream))]
+    told, below = ([line for text in texts for line in _wrapped(text, width)] for texts in (warnings, notes))
+    return [
+        _headline(status),
+        *told,
+        *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 9})).split("\n"),
+        *below,
     ]
-    return [_headline(status), *warnings, *table(rows, right=frozenset({3, 4, 5, 6, 7, 8, 10})).split("\n")]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(20, width))
+
+
+def _note(stream: StreamStatus) -> str:
+    """What a person should know of it beyond its row."""
+    if stream.state is StreamState.WAITING and stream.error:
+        return stream.error
+    return ", ".join(stream.flags)
 
 
 def live_line(report: SourceReport) -> str:
@@ -165,6 +191,13 @@ def _headline(status: LiveStatus) -> str:
         parts.append(f"{status.over_slo} over {1000 * status.latency_slo:g} ms")
     parts.append(f"{status.memory_bytes / 2**20:.0f} MiB")
     return ", ".join(parts)
+
+
+def _news(stream: StreamStatus) -> tuple[object, ...]:
+    """What must differ for a line: a camera that is away for days is no news at each attempt."""
+    if stream.state is StreamState.WAITING:
+        return stream.state, stream.error
+    return stream.state, stream.epoch
 
 
 def _state(stream: StreamStatus) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import atexit
 import gc
-import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from vidinfer.cli.say import say, say_raw
+from vidinfer.cli.say import last_words, say_raw
+from vidinfer.cli.signals import INTERRUPTED, NOTHING_YET, ignore_signals_at_exit
 from vidinfer.errors import VidinferError
 
 __all__ = ["main"]
@@ -32,14 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # At its end Python would look through all that torch has made for what could be freed, which takes a second.
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
+    ignore_signals_at_exit()
     try:
         status = _command(arguments)(arguments)
         sys.stdout.flush()
     except VidinferError as error:
         return _fail(error, error.exit_status, arguments)
     except KeyboardInterrupt:
-        say("interrupted before anything was labelled")
-        return 130
+        say_raw(last_words(NOTHING_YET, INTERRUPTED, arguments))
+        return INTERRUPTED
     except BrokenPipeError:
         status = 0  # whoever read our output has what they wanted
     except Exception as error:
@@ -69,10 +70,7 @@ def _fail(error: Exception, status: int, arguments: Sequence[str]) -> int:
         text = (
             f"a bug in vidinfer: {type(error).__name__}: {text}; run again with -v and report what it prints"
         )
-    if "--log-json" in arguments:
-        say_raw(json.dumps({"event": "error", "text": text, "exit_status": status}) + "\n")
-    else:
-        say(text)
+    say_raw(last_words(text, status, arguments))
     return status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -39,7 +40,7 @@ def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
     # A flag that may stand alone takes its value after "=" only: what follows it may be a source.
     alone = {option.flag: option.bare for option in OPTIONS.values() if option.bare is not None}
     arguments = [f"{word}={alone[word]}" if word in alone else word for word in arguments]
-    namespace, unknown = parser.parse_known_intermixed_args([*arguments, *paths])
+    namespace, unknown = parser.parse_known_intermixed_args([*_with_lists(arguments), *paths])
     if unknown:
         flag = unknown[0].split("=")[0]
         hint = nearest(flag, parser.flags) or f"; see {parser.prog} --help"
@@ -54,6 +55,17 @@ def _divided(arguments: Sequence[str]) -> tuple[Sequence[str], list[str]]:
     end = list(arguments).index("--")
     paths = [f"./{word}" if len(word) > 1 and word.startswith("-") else word for word in arguments[end + 1 :]]
     return arguments[:end], paths
+
+
+def _with_lists(arguments: Sequence[str]) -> list[str]:
+    """``--labels -,jsonl`` as ``--labels=-,jsonl``: argparse takes a list that begins with ``-`` for a flag."""
+    joined: list[str] = []
+    for word in arguments:
+        if word.startswith("-,") and joined and re.fullmatch(r"--[\w-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def add_run_options(parser: Parser) -> None:

@@ -12,6 +12,7 @@ from vidinfer.cli.parser import Parser, add_run_options, parse
 from vidinfer.cli.reporter import LineReporter
 from vidinfer.cli.run import config_of
 from vidinfer.cli.say import say_raw
+from vidinfer.cli.signals import handled_signals
 from vidinfer.config import values
 from vidinfer.errors import UsageError
 
@@ -63,15 +64,15 @@ def plan(arguments: Sequence[str]) -> int:
     sample = 0.0 if given["no_sample"] else _seconds(given["sample"])
     seed = int(_read(values.integer(0), given["seed"], "--seed"))
     config = config_of(given, "vidinfer plan archive/")
-    from vidinfer.archive.outlook import look_ahead  # loads torch and FFmpeg
-    from vidinfer.cli.signals import stop_on_signals
-    from vidinfer.clock import MonotonicClock
-    from vidinfer.progress import StopSignal
+    reporter, shown = LineReporter(config), _Progress(config)
+    with handled_signals(arguments) as signals:
+        from vidinfer.archive.outlook import look_ahead  # loads torch and FFmpeg
+        from vidinfer.clock import MonotonicClock
+        from vidinfer.progress import StopSignal
 
-    stop, reporter = StopSignal(), LineReporter(config)
-    reporter.started = True  # the first signal ends measuring, with what there is
-    shown = _Progress(config)
-    with stop_on_signals(stop, reporter):
+        stop = StopSignal()
+        reporter.started = True  # the first signal ends measuring, with what there is
+        signals.watch(stop, reporter)
         try:
             outlook = look_ahead(
                 config,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vidinfer.cli.parser import Parser, parse
 from vidinfer.cli.say import say
 from vidinfer.cli.text import count
+from vidinfer.config import OPTIONS
 from vidinfer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def render(arguments: Sequence[str]) -> int:
         raise UsageError("no LABELS given: expected a label file or a folder, as in `vidinfer render out/`")
     if given.overwrite and given.resume:
         raise UsageError("overwrite and resume contradict each other; give one of them")
+    out: Path = OPTIONS["out"].read(given.out, "--out")
     from vidinfer.render import render_labels  # loads FFmpeg
 
     failures: list[Exception] = []
@@ -63,7 +65,7 @@ def render(arguments: Sequence[str]) -> int:
     try:
         kept = render_labels(
             given.labels,
-            Path(given.out),
+            out,
             source=None if given.source is None else Path(given.source).expanduser(),
             overwrite=given.overwrite,
             resume=given.resume,

@@ -167,7 +167,7 @@ class JsonReporter:
         self._frames = 0
         self._told_at = 0.0
         self._states: list[StreamState] = []
-        self._warnings: tuple[str, ...] = ()
+        self._warned = 0
 
     def loading(self, model: str) -> None:
         """``loading``."""
@@ -193,11 +193,10 @@ class JsonReporter:
         self._tell("live_started", streams=list(streams), preview=url)
 
     def status(self, status: LiveStatus) -> None:
-        """``status``, every five seconds, and when a stream changes its state; ``warning``, once."""
-        for text in status.warnings:
-            if text not in self._warnings:
-                self.warning(text)
-        self._warnings = status.warnings
+        """``status``, every five seconds, and when a stream changes its state; ``warning``, when it begins."""
+        for text in status.warned_since(self._warned):
+            self.warning(text)
+        self._warned = status.warned_total
         states = [stream.state for stream in status.streams]
         if states == self._states and status.uptime - self._told_at < STATUS_EVERY:
             return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vidinfer import __version__
 from vidinfer.cli.parser import Parser, add_run_options, parse
+from vidinfer.cli.signals import handled_signals
 from vidinfer.config import OPTIONS, RunConfig, read_file
 from vidinfer.errors import Interrupted, UsageError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vidinfer.report import RunReport
 
     _Label: TypeAlias = Callable[[StopSignal, Sequence[str]], RunReport]
+    _Load: TypeAlias = Callable[[], _Label]
 
 __all__ = ["config_of", "read_config", "run", "run_parser"]
 
@@ -107,15 +109,16 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit status.
     """
-    config = read_config(arguments)
-    reporter, label = _kind(config)(config)
-    from vidinfer.cli.signals import stop_on_signals
-    from vidinfer.progress import StopSignal
+    with handled_signals(arguments) as signals:
+        config = read_config(arguments)
+        reporter, load = _kind(config)(config)
+        from vidinfer.progress import StopSignal
 
-    stop = StopSignal()
-    with stop_on_signals(stop, reporter):
         reporter.loading(config.model)
         try:
+            label = load()
+            stop = StopSignal()
+            signals.watch(stop, reporter)
             report = label(stop, ["vidinfer", *arguments])
         finally:
             reporter.close()
@@ -123,25 +126,25 @@ def run(arguments: Sequence[str]) -> int:
     return _exit_status(report, asked_for=reporter.signalled or config.archive)
 
 
-def _kind(config: RunConfig) -> Callable[[RunConfig], tuple[Reporter, _Label]]:
+def _kind(config: RunConfig) -> Callable[[RunConfig], tuple[Reporter, _Load]]:
     if config.live:
         return _live
     return _archive if config.archive else _offline
 
 
-def _archive(config: RunConfig) -> tuple[Reporter, _Label]:
+def _archive(config: RunConfig) -> tuple[Reporter, _Load]:
     """Who watches a run over an archive, and what labels it."""
     config.require_archive()
     if config.engine == "ray":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report over the network
     reporter = _archive_reporter(config)
 
-    def label(stop: StopSignal, _: Sequence[str]) -> RunReport:
-        from vidinfer.run_archive import run_archive  # loads torch and FFmpeg
+    def load() -> _Label:
+        from vidinfer.run_archive import run_archive  # loads FFmpeg
 
-        return run_archive(config, observer=reporter, stop=stop)
+        return lambda stop, _: run_archive(config, observer=reporter, stop=stop)
 
-    return reporter, label
+    return reporter, load
 
 
 def _archive_reporter(config: RunConfig) -> JsonReporter | ArchiveLines:
@@ -158,30 +161,32 @@ def _archive_reporter(config: RunConfig) -> JsonReporter | ArchiveLines:
     return ArchiveLines(config)
 
 
-def _offline(config: RunConfig) -> tuple[Reporter, _Label]:
+def _offline(config: RunConfig) -> tuple[Reporter, _Load]:
     """Who watches a run over files, and what labels them."""
     config.require_offline()
     reporter = _reporter(config)
 
-    def label(stop: StopSignal, command: Sequence[str]) -> RunReport:
-        from vidinfer.run import run  # loads torch and FFmpeg
+    def load() -> _Label:
+        from vidinfer.run import run  # loads FFmpeg
 
-        return run(config, observer=reporter, stop=stop, command=command)
+        return lambda stop, command: run(config, observer=reporter, stop=stop, command=command)
 
-    return reporter, label
+    return reporter, load
 
 
-def _live(config: RunConfig) -> tuple[Reporter, _Label]:
+def _live(config: RunConfig) -> tuple[Reporter, _Load]:
     """Who watches a run over streams, and what labels them."""
     config.require_live()
     reporter = _live_reporter(config)
 
-    def label(stop: StopSignal, command: Sequence[str]) -> RunReport:
-        from vidinfer.run_live import run_live  # loads torch and FFmpeg
+    def load() -> _Label:
+        from vidinfer.model import import_libraries
+        from vidinfer.run_live import run_live  # loads FFmpeg
 
-        return run_live(config, observer=reporter, stop=stop, command=command)
+        import_libraries()
+        return lambda stop, command: run_live(config, observer=reporter, stop=stop, command=command)
 
-    return reporter, label
+    return reporter, load
 
 
 def _live_reporter(config: RunConfig) -> JsonReporter | LiveLines:

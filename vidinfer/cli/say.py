@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Sequence
 
 from vidinfer.cli.text import printable
 
-__all__ = ["say", "say_at_once", "say_raw"]
+__all__ = ["last_words", "say", "say_at_once", "say_raw"]
 
 
 def say(text: str) -> None:
@@ -30,3 +32,10 @@ def say_at_once(text: str) -> None:
         os.write(sys.stderr.fileno(), text.encode("utf-8", "replace"))
     except (OSError, ValueError):
         return  # as above
+
+
+def last_words(text: str, exit_status: int, arguments: Sequence[str]) -> str:
+    """Why the program ends, as a line; as an event where ``arguments`` ask for events."""
+    if "--log-json" in arguments:
+        return json.dumps({"event": "error", "text": text, "exit_status": exit_status}) + "\n"
+    return f"vidinfer: {printable(text)}\n"

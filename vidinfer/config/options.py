@@ -217,7 +217,7 @@ _TABLE = (
         values.optional("none", values.choice("flo", "png")), "F", "none",
     ),
     Option("video", "output", "also write the overlaid video", values.flag),
-    Option("out", "output", "folder for the outputs", values.path, "DIR", "vidinfer-out"),
+    Option("out", "output", "folder for the outputs", values.folder, "DIR", "vidinfer-out"),
     Option("overwrite", "output", "replace outputs that exist", values.flag),
     Option("resume", "output", "skip sources whose outputs are complete", values.flag),
     Option(

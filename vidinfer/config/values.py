@@ -19,6 +19,7 @@ __all__ = [
     "choice",
     "clock_time",
     "flag",
+    "folder",
     "formats",
     "fraction",
     "integer",
@@ -66,6 +67,17 @@ def path(value: object) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("a path")
     return at_home(value)
+
+
+def folder(value: object) -> Path:
+    """A folder to write into. ``-`` is refused: everywhere else it stands for standard output, here it would make a
+    folder that is hard to get rid of. ``./-`` is that folder.
+    """
+    if value == "-":
+        raise ValueError(
+            "a folder (./- for one of that name); labels on standard output are `vidinfer SOURCE... --labels -`"
+        )
+    return path(value)
 
 
 def integer(low: int) -> Reader:

@@ -53,7 +53,7 @@ class Outlet:
         self._coming: deque[tuple[int, Beginning]] = deque()
         """Of epochs of which nothing was put yet."""
         self._opened: Beginning | None = None
-        self._written = self._dropped = self._pictures_dropped = self._in_hand = 0
+        self._written = self._dropped = self._lost = self._pictures_dropped = self._in_hand = 0
         self._error = ""
         self._pause = FIRST_PAUSE
         self._retry_at: float | None = None
@@ -103,6 +103,7 @@ class Outlet:
                 self._dropped,
                 self._waiting.records + self._in_hand,
                 self._error or self._stuck(),
+                self._lost,
             )
 
     @property
@@ -144,7 +145,9 @@ class Outlet:
             self._do(*job)
             del job  # or its pictures would live on while the next ones are awaited
         with self._changed:
-            self._leave_out(self._waiting.clear())
+            left_out = self._waiting.clear()
+            self._leave_out(left_out)
+            self._lost += left_out.records if self._error else 0
             done = not self._giving_up
         self._end(done=done)
 
@@ -195,6 +198,7 @@ class Outlet:
 
     def _failed(self, error: Exception) -> None:
         self._dropped += self._in_hand
+        self._lost += self._in_hand
         self._settle(_one_line(error), min(2 * self._pause, LONGEST_PAUSE), self._clock.now() + self._pause)
         self._giving_up |= self._closing  # a second attempt at the end would fail as well, or take its time
 

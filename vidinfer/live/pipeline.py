@@ -130,12 +130,13 @@ class LivePipeline:
             stream.camera.interrupt()
 
     def _watch(self, camera: Runs) -> None:
-        """The last stream that ends closes the lobby."""
+        """The last stream that ends closes the lobby; what is left is not worth a choice of backend."""
         camera.run()
         with self._lock:
             self._running -= 1
             last = self._running == 0
         if last:
+            self._readiness.stop()
             self._lobby.close()
 
     def _infer(self) -> None:

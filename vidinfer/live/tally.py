@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +12,13 @@ from vidinfer.latency import Latencies, Percentiles
 from vidinfer.record import Entry, Outcome
 from vidinfer.stats import Ledger
 
-__all__ = ["BatchTally", "Rate", "StreamTally", "percentiles_of"]
+__all__ = ["BatchTally", "Middle", "Rate", "StreamTally", "percentiles_of"]
 
 _STAGES = ("total", "decode", "queue", "batch_wait", "inference")
 _WINDOW, _WINDOWS = 10.0, 6
 """Seconds of a window, and windows that are kept: of late is the last minute."""
 _RATE_OVER = 64
+_MIDDLE_OF = 128
 
 
 class Rate:
@@ -44,6 +46,29 @@ class Rate:
         return (len(stamps) - 1) / span if span > 0 else None
 
 
+class Middle:
+    """The median of the last 128 of something. Thread rule: share freely."""
+
+    def __init__(self) -> None:
+        self._last: deque[float] = deque(maxlen=_MIDDLE_OF)
+        self._lock = threading.Lock()
+
+    def add(self, value: float) -> None:
+        """One more."""
+        with self._lock:
+            self._last.append(value)
+
+    def restart(self) -> None:
+        """What was before does not count."""
+        with self._lock:
+            self._last.clear()
+
+    def value(self) -> float | None:
+        """``None`` before there are 128."""
+        with self._lock:
+            return statistics.median(self._last) if len(self._last) == _MIDDLE_OF else None
+
+
 class StreamTally:
     """Thread rule: share freely."""
 
@@ -51,6 +76,8 @@ class StreamTally:
         self.ledger = Ledger()
         self.arrivals = Rate()
         self.labels = Rate()
+        self.preparing = Middle()
+        """Seconds from arrival to waiting for the model, also of frames that were dropped then."""
         self._lock = threading.Lock()
         self._ever = {stage: Latencies() for stage in _STAGES}
         self._late: deque[tuple[float, dict[str, Latencies]]] = deque(maxlen=_WINDOWS)
@@ -70,6 +97,8 @@ class StreamTally:
                 self.ledger.add("gaps")
             else:
                 self.ledger.add(entry.outcome.value)
+            if entry.arrival is not None and entry.arrival.queued is not None:
+                self.preparing.add(entry.arrival.queued - entry.arrival.received)
             if entry.outcome is Outcome.LABELLED and entry.arrival is not None:
                 self._label(entry.arrival, now, slo)
 

@@ -52,5 +52,7 @@ def found_in(streams: Sequence[StreamStatus]) -> Iterator[str]:
         for outlet in stream.outlets:
             if outlet.error:
                 yield f"{stream.name}, {outlet.name}: {outlet.error}"
-            if outlet.dropped:
+            if outlet.failed:
+                yield f"{stream.name}, {outlet.name}: records are lost, as it failed"
+            if outlet.dropped > outlet.failed:
                 yield f"{stream.name}, {outlet.name}: records are left out, it cannot keep up"

@@ -12,7 +12,7 @@ from vidinfer.errors import UsageError
 if TYPE_CHECKING:
     from vidinfer.stages import Model
 
-__all__ = ["load_model"]
+__all__ = ["import_libraries", "load_model"]
 
 
 def load_model(
@@ -57,9 +57,7 @@ def load_model(
         ModelUnavailable: no such model, or its weights cannot be had or do not fit.
     """
     _check(score_threshold, top_k)
-    from vidinfer.model.lean import import_torchvision
-
-    import_torchvision()
+    import_libraries()
     from vidinfer.model.assemble import Reporting, Running, assemble
     from vidinfer.model.backends import Share, candidates_for
     from vidinfer.model.execution import choose_execution, on_cpu
@@ -75,6 +73,14 @@ def load_model(
     by_name = (backend, precision) != ("auto", "auto")
     running = Running(execution, *candidates, by_name, allow_inexact, cache, side_by_side)
     return assemble(loaded, running, Reporting(score_threshold, top_k, classes, clip_stride))
+
+
+def import_libraries() -> None:
+    """Import torch and torchvision, which takes a second the first time; ``load_model`` does it where nobody has."""
+    from vidinfer.model.lean import import_torchvision
+
+    import_torchvision()
+    from vidinfer.model import assemble  # noqa: F401 - for what it imports
 
 
 def _check(score_threshold: float, top_k: int) -> None:

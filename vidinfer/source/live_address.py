@@ -83,7 +83,8 @@ def parse_live(address: str) -> LiveAddress:
         host = parts.hostname or ""
     except ValueError:
         raise UsageError(
-            f"{safe}: not an address; expected SCHEME://HOST:PORT/PATH, a port from 1 to 65535"
+            f"{safe}: not an address; expected SCHEME://HOST:PORT/PATH, a port from 1 to 65535; in a user or password "
+            "/ is written %2F, ? %3F, # %23"
         ) from None
     if parts.scheme not in _SCHEMES:
         raise UsageError(f"{safe}: {parts.scheme}:// is not known; give one of {', '.join(_SCHEMES)}")
