@@ -9,11 +9,12 @@ from typing import Literal
 from vidinfer.clock import Clock
 from vidinfer.errors import SourceError
 from vidinfer.interrupt import Interrupt
+from vidinfer.source.camera import open_camera
 from vidinfer.source.capture import Unknown
 from vidinfer.source.container import choose_video, open_container
 from vidinfer.source.live_address import Kind, LiveAddress, parse_live
 from vidinfer.source.live_http import open_http
-from vidinfer.source.live_network import Wishes, open_camera, open_rtmp, open_rtsp, open_udp
+from vidinfer.source.live_network import Wishes, open_rtmp, open_rtsp, open_udp
 from vidinfer.source.live_stream import LiveStream, Opened
 from vidinfer.source.paced import PacedReader
 from vidinfer.stages import LiveSource
