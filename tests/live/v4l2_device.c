@@ -1,6 +1,6 @@
 /* A capture device that is not there: /dev/videoN as Video4Linux shows it, for a process that has this preloaded.
  *
- * V4L2_DEVICES names a folder. While it holds a file "videoN" there is a camera N, and the file says what it is like, as
+ * V4L2_DEVICES names a folder. It may also be opened as /dev/v4l/by-id/usb-Test_camera-N. While it holds a file "videoN" there is a camera N, and the file says what it is like, as
  * words NAME=VALUE; it is read again at each picture, so that a test can pull the plug at any moment. The pictures come
  * from "pictures.FOURCC" (for each of them its bytes, after their number in 32 bits). Picture n of the process is number
  * n, modulo how many there are. What was asked for is told in "videoN.log", a line each.
@@ -30,7 +30,7 @@ enum { MOST_DEVICES = 8, MOST_BUFFERS = 32, LATELY = 64 };
 typedef struct {
     char state[16];  /* ok, stalled, busy (for whoever wants to stream), occupied (at once), denied, broken */
     char clock[16];  /* of the stamps: monotonic, realtime, copy (counted from 0), late (a minute behind) */
-    char kind[16];   /* capture, metadata, output */
+    char kind[16];   /* capture, metadata, output, planes, none */
     char formats[64], current[8];
     int width, height, rate, padding, lose, damage, norate;
 } Config;
@@ -55,8 +55,10 @@ static uint64_t shown; /* pictures of this process so far, so that they are coun
 
 static int node_of(const char *path) {
     int node, end = 0;
-    if (!path || !getenv("V4L2_DEVICES") || sscanf(path, "/dev/video%d%n", &node, &end) != 1 || path[end]) return -1;
-    return node;
+    if (!path || !getenv("V4L2_DEVICES")) return -1;
+    if (sscanf(path, "/dev/video%d%n", &node, &end) == 1 && !path[end]) return node;
+    end = 0;
+    return sscanf(path, "/dev/v4l/by-id/usb-Test_camera-%d%n", &node, &end) == 1 && !path[end] ? node : -1;
 }
 
 static void path_of(char *path, size_t room, int node, const char *suffix) {
@@ -278,6 +280,7 @@ static int device_close(Device *device) {
 static int capability(const Config *config, struct v4l2_capability *found) {
     uint32_t kind = is(config->kind, "metadata") ? V4L2_CAP_META_CAPTURE
                     : is(config->kind, "output") ? V4L2_CAP_VIDEO_OUTPUT
+                    : is(config->kind, "planes") ? V4L2_CAP_VIDEO_CAPTURE_MPLANE
                                                  : V4L2_CAP_VIDEO_CAPTURE;
     memset(found, 0, sizeof *found);
     strcpy((char *)found->driver, "test");
@@ -359,7 +362,8 @@ static int answered(Device *device, unsigned long wish, void *argument) {
     struct v4l2_input *input = argument;
     struct v4l2_fmtdesc *kind = argument;
     switch (wish) {
-    case VIDIOC_QUERYCAP: return capability(&config, argument);
+    case VIDIOC_QUERYCAP:
+        return is(config.kind, "none") ? ENOTTY : capability(&config, argument);
     case VIDIOC_ENUM_FMT:
         if (kind->index >= (strlen(config.formats) + 1) / 5) return EINVAL;
         memcpy(&kind->pixelformat, config.formats + 5 * kind->index, 4);

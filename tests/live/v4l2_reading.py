@@ -1,4 +1,4 @@
-"""``python -m tests.live.v4l2_reading COUNT``: so many pictures of camera 7 as JSON lines, then the facts."""
+"""``python -m tests.live.v4l2_reading ADDRESS COUNT``: so many pictures as JSON lines, then the facts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from vidinfer.errors import SourceError
 from vidinfer.source.live import open_live
 
 
-def main(count: int) -> None:
+def main(address: str, count: int) -> None:
     try:
-        source = open_live("camera:7", name="camera", clock=MonotonicClock(), stall=1.0, patience=2.0)
+        source = open_live(address, name="camera", clock=MonotonicClock(), stall=1.0, patience=2.0)
     except SourceError as error:
         print(json.dumps({"error": type(error).__name__, "why": str(error)}))
         return
@@ -48,4 +48,4 @@ def _told(item: Received) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))

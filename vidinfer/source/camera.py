@@ -107,12 +107,9 @@ class CameraReader:
 
     def _captured(self, wake: int) -> Captured | None:
         """The next picture; ``None``: look at ``ended``, and ask again."""
-        quiet = self._clock.now() - self._shown
         if self._interrupt.is_set:
             self.ended = "interrupted"
-        elif quiet >= self._patience.limit:
-            self.ended = f"stalled: nothing came for {quiet:.1f} s"
-        elif self._device.ready(self._patience.limit - quiet, wake):
+        elif self._device.ready(max(0.0, self._patience.limit - self._quiet), wake):
             try:
                 captured = self._device.take()
             except OSError as error:
@@ -122,6 +119,8 @@ class CameraReader:
             if captured is None:
                 self._interrupt.wait(_PAUSE)
             return captured
+        elif self._quiet >= self._patience.limit:
+            self._stalled()
         return None
 
     def _arrived(self, captured: Captured, now: float) -> Arrived:
@@ -130,11 +129,21 @@ class CameraReader:
         if whole:
             self._patience.arrived(now)
             self._shown = now
+        elif self._quiet >= self._patience.limit:
+            self._stalled()
         packet = cast("Packet[VideoStream]", Packet(data or b"\0"))
         packet.pts = packet.dts = captured.stamp or None
         packet.time_base = _TIME_BASE
         packet.is_keyframe = True
         return Arrived(packet, now, whole, self._missing(captured.sequence))
+
+    @property
+    def _quiet(self) -> float:
+        """Seconds since the last whole picture."""
+        return self._clock.now() - self._shown
+
+    def _stalled(self) -> None:
+        self.ended = f"stalled: nothing came for {self._quiet:.1f} s"
 
     def _missing(self, sequence: int) -> int:
         """How many were lost before it, where the driver counts."""

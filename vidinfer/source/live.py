@@ -40,7 +40,8 @@ def open_live(
 
     Args:
         address: ``rtsp://``, ``rtsps://``, ``rtmp://``, ``http(s)://`` (MJPEG, HLS, or a file, which is played at
-            its own pace), ``udp://`` (MPEG-TS), ``camera:N``, ``/dev/videoN``, or the path of a file, played likewise.
+            its own pace), ``udp://`` (MPEG-TS), ``camera:N``, a camera's device, or the path of a file, played
+            likewise.
         name: as shown in the records.
         clock: stamps the packets, right after they were read.
         interrupt: of this connection alone; ends its opening within two seconds, and later its iterator, from any
