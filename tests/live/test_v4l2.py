@@ -138,6 +138,7 @@ def test_a_camera_that_shows_nothing_from_the_beginning_holds_up_no_stop(
     [
         ({"state": "busy"}, "/dev/video7 is in use by another program; end it"),
         ({"state": "occupied"}, "/dev/video7 is in use by another program; end it"),
+        ({"state": "denied"}, "no permission for /dev/video7; add yourself to the group 'video'"),
         (None, r"no camera at /dev/video7; .*plug it in"),
     ],
 )
@@ -157,10 +158,11 @@ def test_it_waits_for_a_camera_that_is_not_to_be_had(
 @pytest.mark.parametrize(
     ("words", "error", "why"),
     [
+        ({"state": "denied"}, "SourceUnreachable", "no permission for /dev/video7; add yourself to"),
         (
-            {"state": "denied"},
-            "SourceRefused",
-            "no permission for /dev/video7; add yourself to the group 'video'",
+            {"state": "crowded"},
+            "SourceError",
+            "/dev/video7 finds no room on its USB bus; set a smaller picture",
         ),
         ({"kind": "metadata"}, "SourceRefused", "/dev/video7 (Test camera) gives no pictures; "),
         ({"kind": "output"}, "SourceRefused", "/dev/video7 (Test camera) gives no pictures; "),

@@ -28,7 +28,7 @@
 enum { MOST_DEVICES = 8, MOST_BUFFERS = 32, LATELY = 64 };
 
 typedef struct {
-    char state[16];  /* ok, stalled, busy (for whoever wants to stream), occupied (at once), denied, broken */
+    char state[16];  /* ok, stalled, busy (for whoever wants to stream), occupied (at once), crowded, denied, broken */
     char clock[16];  /* of the stamps: monotonic, realtime, copy (counted from 0), late (a minute behind) */
     char kind[16];   /* capture, metadata, output, planes, none */
     char formats[64], current[8];
@@ -408,6 +408,7 @@ static int answered(Device *device, unsigned long wish, void *argument) {
     case VIDIOC_DQBUF: return dequeue(device, &config, buffer);
     case VIDIOC_STREAMON:
         if (is(config.state, "busy")) return EBUSY;
+        if (is(config.state, "crowded")) return ENOSPC;
         tell(device->node, "on %.4s\n", (char *)&device->pixelformat);
         device->streaming = 1, device->sequence = 0;
         return 0;

@@ -56,8 +56,8 @@ class Device:
                 first in its list that can be is asked for.
 
         Raises:
-            SourceRefused: we may not use it, or it is of no use.
-            SourceUnreachable: there is none.
+            SourceRefused: it is of no use, or we may not use it for a reason that cannot be looked at.
+            SourceUnreachable: there is none, or it may not be opened.
             SourceError: it is in use, or fails.
         """
         self._where = where
@@ -189,7 +189,9 @@ def _opened(where: LiveAddress) -> int:
             f"{where.shown}: no camera at {where.url}; {_others(where.url)}, or plug it in"
         ) from None
     except PermissionError:
-        raise SourceRefused(
+        # A camera that is plugged in is there a moment before we are let in: it is looked at again soon (``answers``).
+        kind = SourceRefused if os.access(where.url, os.R_OK | os.W_OK) else SourceUnreachable
+        raise kind(
             f"{where.shown}: no permission for {where.url}; add yourself to the group 'video'"
         ) from None
     except OSError as error:
@@ -199,6 +201,11 @@ def _opened(where: LiveAddress) -> int:
 def _failure(where: LiveAddress, error: OSError) -> SourceError:
     if error.errno == errno.EBUSY:
         return SourceError(f"{where.shown}: {where.url} is in use by another program; end it")
+    if error.errno == errno.ENOSPC:
+        return SourceError(
+            f"{where.shown}: {where.url} finds no room on its USB bus; set a smaller picture, a lower rate or MJPG, "
+            "or plug it in elsewhere"
+        )
     if error.errno in (errno.ENODEV, errno.ENXIO):
         return SourceUnreachable(f"{where.shown}: {where.url} was unplugged; plug it in again")
     return SourceError(f"{where.shown}: {where.url} fails ({error.strerror}); plug it in again")

@@ -61,7 +61,7 @@ def answers(address: LiveAddress, interrupt: Interrupt, timeout: float) -> bool:
     Cheap enough to be asked every few seconds while waiting for a camera to come back.
     """
     if address.kind is Kind.CAMERA:
-        # A camera that is plugged in is there a moment before we are let in, and a refusal would be believed for long.
+        # A camera that is plugged in is there a moment before we are let in.
         return os.access(address.url, os.R_OK | os.W_OK)
     if address.kind is Kind.FILE:
         return Path(address.url).exists()
