@@ -113,7 +113,7 @@ class Device:
         """
         try:
             buffer = Buffer.read(self._ask(words.DEQUEUE, Buffer.named()))
-        except BlockingIOError:
+        except (BlockingIOError, InterruptedError):  # a signal may find the driver waiting for its own lock
             return None
         data = self._maps[buffer.index][: buffer.bytes_used]
         self._ask(words.QUEUE, Buffer.named(buffer.index))
@@ -186,7 +186,7 @@ def _opened(where: LiveAddress) -> int:
         return os.open(where.url, os.O_RDWR | os.O_NONBLOCK)
     except FileNotFoundError:
         raise SourceUnreachable(
-            f"{where.shown}: no camera at {where.url}; {_others(where.url)}, or plug it in"
+            f"{where.shown}: no camera at {where.url}; {_others(where.url)}; plug it in"
         ) from None
     except PermissionError:
         # A camera that is plugged in is there a moment before we are let in: it is looked at again soon (``answers``).
