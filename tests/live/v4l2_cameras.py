@@ -1,4 +1,4 @@
-"""Cameras of this machine, for processes: a device that is not there, preloaded (``v4l2_device.c``)."""
+"""Cameras of this machine, for processes: a device that is not there, preloaded (``v4l2_device.h``)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Device:
         return {"LD_PRELOAD": str(self._library), "V4L2_DEVICES": str(self._folder)}
 
     def plugged_in(self, **words: object) -> None:
-        """There, and as ``words`` say (``Config`` in the C file)."""
+        """There, and as ``words`` say (``Config`` in ``v4l2_device.h``)."""
         new = self._folder / "new"
         new.write_text(" ".join(f"{name}={value}" for name, value in words.items()) + "\n")
         new.replace(self._file)
@@ -79,20 +79,10 @@ def build_device(folder: Path) -> Path:
     compiler = shutil.which("gcc")
     assert compiler is not None, "no gcc; `make test` installs it (scripts/system-packages.sh gcc)"
     library = folder / "v4l2_device.so"
-    source = Path(__file__).with_name("v4l2_device.c")
-    command = [
-        compiler,
-        "-shared",
-        "-fPIC",
-        "-O1",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-o",
-        str(library),
-        str(source),
-    ]
-    subprocess.run([*command, "-ldl", "-lpthread"], check=True)  # it says what is missing
+    here = Path(__file__).parent
+    sources = [str(here / f"v4l2_{part}.c") for part in ("folder", "device", "preload")]
+    flags = ["-shared", "-fPIC", "-fvisibility=hidden", "-O1", "-Wall", "-Wextra"]
+    subprocess.run([compiler, *flags, "-o", str(library), *sources, "-ldl", "-lpthread"], check=True)
     return library
 
 

@@ -1,144 +1,20 @@
-/* A capture device that is not there: /dev/videoN as Video4Linux shows it, for a process that has this preloaded.
- *
- * V4L2_DEVICES names a folder. It may also be opened as /dev/v4l/by-id/usb-Test_camera-N. While it holds a file "videoN" there is a camera N, and the file says what it is like, as
- * words NAME=VALUE; it is read again at each picture, so that a test can pull the plug at any moment. The pictures come
- * from "pictures.FOURCC" (for each of them its bytes, after their number in 32 bits). Picture n of the process is number
- * n, modulo how many there are. What was asked for is told in "videoN.log", a line each.
+/* The camera: a thread that takes pictures by the clock, and what it answers.
  *
  * The descriptor is the reading end of a pipe that holds a byte for each finished picture: so poll, select, O_NONBLOCK
  * and the hang-up of an unplugged camera are the kernel's own.
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
+#include "v4l2_device.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/videodev2.h>
-#include <pthread.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_DEVICES = 8, MOST_BUFFERS = 32, LATELY = 64 };
-
-typedef struct {
-    char state[16];  /* ok, stalled, busy (for whoever wants to stream), occupied (at once), crowded, denied, broken */
-    char clock[16];  /* of the stamps: monotonic, realtime, copy (counted from 0), late (a minute behind) */
-    char kind[16];   /* capture, metadata, output, planes, none */
-    char formats[64], current[8];
-    int width, height, rate, padding, lose, damage, norate;
-} Config;
-
-typedef struct {
-    int used, node, reading, writing, memory, streaming, ending, gone, count, paced;
-    uint32_t pixelformat;
-    size_t size;
-    uint32_t sequence, lost_sequence;
-    int queued[MOST_BUFFERS], n_queued, done[MOST_BUFFERS], n_done;
-    struct v4l2_buffer buffers[MOST_BUFFERS];
-    pthread_t pacer;
-} Device;
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Device devices[MOST_DEVICES];
 static uint64_t shown; /* pictures of this process so far, so that they are counted on when a camera comes back */
-
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
-/* ---- the folder ---- */
-
-static int node_of(const char *path) {
-    int node, end = 0;
-    if (!path || !getenv("V4L2_DEVICES")) return -1;
-    if (sscanf(path, "/dev/video%d%n", &node, &end) == 1 && !path[end]) return node;
-    end = 0;
-    return sscanf(path, "/dev/v4l/by-id/usb-Test_camera-%d%n", &node, &end) == 1 && !path[end] ? node : -1;
-}
-
-static void path_of(char *path, size_t room, int node, const char *suffix) {
-    snprintf(path, room, "%s/video%d%s", getenv("V4L2_DEVICES"), node, suffix);
-}
-
-static void word(const char *text, const char *name, char *value, size_t room) {
-    char key[32];
-    snprintf(key, sizeof key, " %s=", name);
-    const char *found = strstr(text, key);
-    if (found) snprintf(value, room, "%.*s", (int)strcspn(found + strlen(key), " \n"), found + strlen(key));
-}
-
-static int number(const char *text, const char *name, int otherwise) {
-    char value[16] = "";
-    word(text, name, value, sizeof value);
-    return *value ? atoi(value) : otherwise;
-}
-
-/* 0: there is no such camera. */
-static int configured(int node, Config *config) {
-    char path[4096], text[1024] = " ";
-    path_of(path, sizeof path, node, "");
-    int file = REAL(open)(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return 0;
-    ssize_t got = read(file, text + 1, sizeof text - 2);
-    REAL(close)(file);
-    text[got < 0 ? 1 : got + 1] = 0;
-    *config = (Config){"ok", "monotonic", "capture", "YUYV", "YUYV", 0, 0, 0, 0, 0, 0, 0};
-    word(text, "state", config->state, sizeof config->state);
-    word(text, "clock", config->clock, sizeof config->clock);
-    word(text, "kind", config->kind, sizeof config->kind);
-    word(text, "formats", config->formats, sizeof config->formats);
-    snprintf(config->current, sizeof config->current, "%.4s", config->formats);
-    word(text, "current", config->current, sizeof config->current);
-    config->width = number(text, "width", 160), config->height = number(text, "height", 120);
-    config->rate = number(text, "rate", 25), config->padding = number(text, "padding", 0);
-    config->lose = number(text, "lose", 0), config->damage = number(text, "damage", 0);
-    config->norate = number(text, "norate", 0);
-    return 1;
-}
-
-static int is(const char *one, const char *other) { return !strcmp(one, other); }
-
-static void tell(int node, const char *form, ...) {
-    char path[4096], line[256];
-    path_of(path, sizeof path, node, ".log");
-    va_list arguments;
-    va_start(arguments, form);
-    int length = vsnprintf(line, sizeof line, form, arguments);
-    va_end(arguments);
-    int file = REAL(open)(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || write(file, line, length) != length) abort();
-    REAL(close)(file);
-}
-
-/* Picture `which` into `place`; its bytes, at most `room`. */
-static size_t picture(uint32_t pixelformat, uint64_t which, unsigned char *place, size_t room) {
-    static FILE *files[2];
-    static long where[2][4096];
-    static int counts[2];
-    int one = pixelformat == V4L2_PIX_FMT_MJPEG;
-    if (!files[one]) {
-        char path[4096];
-        snprintf(path, sizeof path, "%s/pictures.%.4s", getenv("V4L2_DEVICES"), (const char *)&pixelformat);
-        files[one] = fopen(path, "rbe");
-        uint32_t bytes;
-        while (files[one] && counts[one] < 4096 && fread(&bytes, 4, 1, files[one]) == 1) {
-            where[one][counts[one]++] = ftell(files[one]) - 4;
-            fseek(files[one], bytes, SEEK_CUR);
-        }
-        if (!counts[one]) abort();
-    }
-    uint32_t bytes;
-    fseek(files[one], where[one][which % counts[one]], SEEK_SET);
-    if (fread(&bytes, 4, 1, files[one]) != 1 || bytes > room) abort();
-    return fread(place, 1, bytes, files[one]);
-}
-
-/* ---- the camera at work ---- */
 
 static int64_t now_ns(clockid_t clock) {
     struct timespec now;
@@ -235,7 +111,7 @@ static void empty(Device *device) {
 
 /* ---- what a program may ask ---- */
 
-static int device_open(int node, int flags) {
+int device_open(int node, int flags) {
     Config config;
     if (!configured(node, &config)) return errno = ENOENT, -1;
     if (is(config.state, "denied")) return errno = EACCES, -1;
@@ -256,13 +132,13 @@ static int device_open(int node, int flags) {
     return ends[0];
 }
 
-static Device *device_of(int fd) {
+Device *device_of(int fd) {
     for (int i = 0; i < MOST_DEVICES; i++)
         if (devices[i].used && devices[i].reading == fd) return &devices[i];
     return NULL;
 }
 
-static int device_close(Device *device) {
+int device_close(Device *device) {
     pthread_mutex_lock(&lock);
     device->ending = 1;
     pthread_mutex_unlock(&lock);
@@ -355,7 +231,7 @@ static int dequeue(Device *device, const Config *config, struct v4l2_buffer *int
     return 0;
 }
 
-static int answered(Device *device, unsigned long wish, void *argument) {
+int answered(Device *device, unsigned long wish, void *argument) {
     Config config;
     if (device->gone || !configured(device->node, &config)) return ENODEV;
     struct v4l2_buffer *buffer = argument;
@@ -418,103 +294,4 @@ static int answered(Device *device, unsigned long wish, void *argument) {
         return 0;
     default: return ENOTTY;
     }
-}
-
-/* ---- in place of the C library's ---- */
-
-int ioctl(int fd, unsigned long wish, ...) {
-    va_list arguments;
-    va_start(arguments, wish);
-    void *argument = va_arg(arguments, void *);
-    va_end(arguments);
-    pthread_mutex_lock(&lock);
-    Device *device = device_of(fd);
-    int why = device ? answered(device, wish & 0xFFFFFFFF, argument) : 0;
-    pthread_mutex_unlock(&lock);
-    if (!device) return REAL(ioctl)(fd, wish, argument);
-    return why ? errno = why, -1 : 0;
-}
-
-int close(int fd) {
-    pthread_mutex_lock(&lock);
-    Device *device = device_of(fd);
-    pthread_mutex_unlock(&lock);
-    return device ? device_close(device) : REAL(close)(fd);
-}
-
-static int memory_of(int fd) {
-    pthread_mutex_lock(&lock);
-    Device *device = fd < 0 ? NULL : device_of(fd);
-    int memory = device ? device->memory : fd;
-    pthread_mutex_unlock(&lock);
-    return memory;
-}
-
-#define MAPPING(name)                                                                                      \
-    void *name(void *at, size_t length, int protection, int flags, int fd, off_t offset) {                 \
-        return REAL(name)(at, length, protection, flags, memory_of(fd), offset);                           \
-    }
-MAPPING(mmap)
-MAPPING(mmap64)
-
-#define OPENING(name)                                                                                      \
-    int name(const char *path, int flags, ...) {                                                           \
-        va_list arguments;                                                                                 \
-        va_start(arguments, flags);                                                                        \
-        mode_t mode = va_arg(arguments, mode_t);                                                           \
-        va_end(arguments);                                                                                 \
-        int node = node_of(path);                                                                          \
-        return node < 0 ? REAL(name)(path, flags, mode) : device_open(node, flags);                        \
-    }
-OPENING(open)
-OPENING(open64)
-
-#define OPENING_AT(name)                                                                                   \
-    int name(int folder, const char *path, int flags, ...) {                                               \
-        va_list arguments;                                                                                 \
-        va_start(arguments, flags);                                                                        \
-        mode_t mode = va_arg(arguments, mode_t);                                                           \
-        va_end(arguments);                                                                                 \
-        int node = node_of(path);                                                                          \
-        return node < 0 ? REAL(name)(folder, path, flags, mode) : device_open(node, flags);                \
-    }
-OPENING_AT(openat)
-OPENING_AT(openat64)
-
-/* A character device, or nothing; 1: not ours to answer. */
-static int looked_up(const char *path, mode_t *mode, dev_t *kind) {
-    int node = node_of(path);
-    Config config;
-    if (node < 0) return 1;
-    if (!configured(node, &config)) return errno = ENOENT, -1;
-    *mode = S_IFCHR | 0660, *kind = makedev(81, node);
-    return 0;
-}
-
-#define LOOKING(name, type)                                                                                \
-    int name(const char *path, struct type *found) {                                                       \
-        memset(found, 0, sizeof *found);                                                                   \
-        int ours = looked_up(path, &found->st_mode, &found->st_rdev);                                      \
-        return ours > 0 ? REAL(name)(path, found) : ours;                                                  \
-    }
-LOOKING(stat, stat)
-LOOKING(stat64, stat64)
-LOOKING(lstat, stat)
-LOOKING(lstat64, stat64)
-
-#define LOOKING_AT(name, type)                                                                             \
-    int name(int folder, const char *path, struct type *found, int flags) {                                \
-        memset(found, 0, sizeof *found);                                                                   \
-        int ours = looked_up(path, &found->st_mode, &found->st_rdev);                                      \
-        return ours > 0 ? REAL(name)(folder, path, found, flags) : ours;                                   \
-    }
-LOOKING_AT(fstatat, stat)
-LOOKING_AT(fstatat64, stat64)
-
-int access(const char *path, int how) {
-    int node = node_of(path);
-    Config config;
-    if (node < 0) return REAL(access)(path, how);
-    if (!configured(node, &config)) return errno = ENOENT, -1;
-    return how != F_OK && is(config.state, "denied") ? errno = EACCES, -1 : 0;
 }
