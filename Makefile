@@ -37,7 +37,7 @@ $(VENV)/.installed: pyproject.toml scripts/system-packages.sh | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml scripts/system-packages.sh | $(VENV)/.installed
-	scripts/system-packages.sh ffprobe chromium rtsp
+	scripts/system-packages.sh ffprobe chromium rtsp gcc
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test,dev]'
 	@touch $@
 

@@ -28,6 +28,8 @@ raise SystemExit(not all(map(Gst.ElementFactory.find, ("qtdemux", "h264parse", "
       rtsp_there || need+=(python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
         gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav glib-networking)
       command -v openssl >/dev/null || need+=(openssl) ;; # makes the certificate
+    gcc) # builds the camera that the tests of V4L2 read
+      echo '#include <linux/videodev2.h>' | gcc -fsyntax-only -xc - 2>/dev/null || need+=(gcc libc6-dev linux-libc-dev) ;;
     *) echo "system-packages.sh: unknown purpose '$purpose'" >&2; exit 2 ;;
   esac
 done

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 __all__ = [
+    "CAMERA",
     "LOCAL_ONLY",
     "NamedAddress",
     "at_home",
@@ -26,7 +27,9 @@ __all__ = [
 LOCAL_ONLY: Mapping[str, str] = {"protocol_whitelist": "file,crypto,data"}
 """Options for opening a file: a playlist or an MP4 with outside references must not reach for the network."""
 
-_LIVE = re.compile(r"(?:rtsps?|rtmps?|https?|udp|rtp|srt)://|camera:\d+$|/dev/video\d+$", re.IGNORECASE)
+CAMERA = re.compile(r"camera:\d*$|/dev/video\d+$|/dev/v4l/by-(?:id|path)/[^/]+$")
+"""A camera of this machine, by its number or its device; by-id and by-path stay the same wherever it is plugged in."""
+_LIVE = re.compile(rf"(?i:rtsps?|rtmps?|https?|udp|rtp|srt)://|{CAMERA.pattern}")
 _NAMED = re.compile(r"([\w][\w .-]{0,63})=(.+)", re.DOTALL)
 _CREDENTIALS = re.compile(r"(?<=://)(?:[^/?#]+@|[^/?#:@\s\[]+:(?!\d{0,5}(?:[/?#\s]|$))\S*@)")
 """What stands before the ``@`` that ends it; also where a password holds a bare ``/``, ``?`` or ``#``, which it must

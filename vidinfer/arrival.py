@@ -16,7 +16,7 @@ class TimeSource(StrEnum):
     RTCP = "rtcp"
     """The camera's wall clock, from sender reports that were checked."""
     DEVICE = "device"
-    """The kernel's stamp, of a camera on this machine."""
+    """The kernel's stamp, of a camera on this machine, that was checked."""
     RECEIVED = "received"
     """Nobody says: there is only the time of arrival."""
 

@@ -10,7 +10,7 @@
      │    ├── SourceChanged             a file is not the one any more that was planned
      │    ├── PartUnlike                a stretch of a file is not what its packets promised (reaches no user)
      │    ├── SourceRefused             a stream says no (password, no such path): asking again soon is no use
-     │    └── SourceUnreachable         nobody answers at a stream's address
+     │    └── SourceUnreachable         nobody answers at a stream's address, or a camera may not be opened
      ├── ModelError (RuntimeError)      the model failed on a batch, or broke its contract     exit 1
      │    └── DeviceLost                what the model ran on is gone: no further batch can work
      ├── SinkError (OSError)            an output cannot be written                            exit 1
@@ -82,7 +82,7 @@ class SourceRefused(SourceError):
 
 
 class SourceUnreachable(SourceError):
-    """Nobody answers where a stream should be: switched off, unplugged, or another address."""
+    """Nobody answers where a stream should be: switched off, unplugged, not let in yet, or another address."""
 
 
 class ModelError(VidinferError, RuntimeError):

@@ -151,7 +151,8 @@ def test_what_only_live_streams_have_is_read_and_refused_for_files(
 @pytest.mark.parametrize(
     ("sources", "mode", "live"),
     [(("a.mp4",), "auto", False), (("a.mp4",), "live", True), (("rtsp://x/y",), "auto", True),
-     (("front=rtsp://x/y",), "auto", True), (("camera:1",), "auto", True), (("http://x/a.m3u8",), "auto", True),
+     (("front=rtsp://x/y",), "auto", True), (("camera:1",), "auto", True),
+     (("camera:",), "auto", True), (("a=/dev/v4l/by-id/b",), "auto", True), (("http://x/a.m3u8",), "auto", True),
      (("rtsp://x/y",), "offline", False)],
 )  # fmt: skip
 def test_streams_are_live_and_files_are_not(sources: tuple[str, ...], mode: str, live: bool) -> None:

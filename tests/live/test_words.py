@@ -27,6 +27,8 @@ from vidinfer.source.refusal import refusal
         ("udp://239.0.0.1:5000", Kind.UDP, "239.0.0.1", 5000),
         ("camera:2", Kind.CAMERA, "", 0),
         ("/dev/video0", Kind.CAMERA, "", 0),
+        ("/dev/v4l/by-path/pci-0000:00:14.0-usb-0:1:1.0-video-index0", Kind.CAMERA, "", 0),
+        ("/dev/v4l/by-id/a/b", Kind.FILE, "", 0),
         ("clips/a:b.mp4", Kind.FILE, "", 0),
     ],
 )
@@ -38,6 +40,7 @@ def test_addresses(address: str, kind: Kind, host: str, port: int) -> None:
 def test_a_camera_by_number_is_a_device() -> None:
     assert parse_live("camera:2").url == "/dev/video2"
     assert parse_live("camera:").url == "/dev/video0"
+    assert parse_live("/dev/v4l/by-id/usb-A-video-index0").url == "/dev/v4l/by-id/usb-A-video-index0"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ def test_what_comes_to_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["rtsp://cam/1", "http://host/a.mp4", "udp://@:1234", "camera:0", "/dev/video0", "-"]
+    "spec",
+    ["rtsp://cam/1", "http://host/a.mp4", "udp://@:1234", "camera:0", "/dev/video0", "/dev/v4l/by-id/a", "-"],
 )
 def test_live_streams_are_not_in_this_version(spec: str) -> None:
     with pytest.raises(UsageError, match="live streams are not in this version"):

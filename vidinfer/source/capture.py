@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Protocol
 
@@ -10,20 +11,24 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from vidinfer.arrival import TimeSource
+from vidinfer.clock import unix_now
 from vidinfer.source.live_read import Arrived
 from vidinfer.source.rtcp import SenderClock, read_report
 
 __all__ = ["CaptureTimes", "DeviceTimes", "SenderTimes", "Unknown"]
 
-_PLAUSIBLE = 946_684_800.0
-"""Unix seconds of the year 2000."""
+_EARLY, _OLD = 0.005, 2.0
+"""Seconds: how far before its arrival a picture of a camera of this machine can have been taken; some drivers reckon
+times from the camera's clock, and are a little off."""
 
 
 class CaptureTimes(Protocol):
     """Thread rule: one thread at a time."""
 
-    source: TimeSource
-    """Of what ``captured`` says."""
+    @property
+    def source(self) -> TimeSource:
+        """Of what ``captured`` says."""
+        ...
 
     def packet(self, arrived: Arrived) -> None:
         """Look at a packet, in the order of reading."""
@@ -56,24 +61,66 @@ class Unknown:
 
 
 class DeviceTimes:
-    """Of a V4L2 camera: its ``pts`` are the kernel's stamps, in Unix time where FFmpeg could convert them."""
+    """Of a camera of this machine: the kernel's stamps, of which drivers do not reliably say by which clock.
 
-    source = TimeSource.DEVICE
+    A stamp is believed where it lies shortly before its picture came, by the monotonic clock or by the wall clock. The
+    first one decides between the two, and no stamp may be older than the one before.
 
-    def __init__(self, stream: VideoStream) -> None:
-        self._time_base = Fraction(stream.time_base or Fraction(1, av.time_base))
+    Stamps of the monotonic clock are put on the wall clock once for the connection, as times of arrival are.
+    """
+
+    def __init__(self, ahead: float, wall: Callable[[], float] = unix_now) -> None:
+        """``ahead``: seconds by which the wall clock was ahead of the monotonic one; ``wall()``: Unix seconds now."""
+        self._ahead = ahead
+        self._wall = wall
+        self._clock: str | None = None
+        self._last = 0
+        self._trusted = False
+        self._refused = 0
+        self._why = "no picture has come"
+
+    @property
+    def source(self) -> TimeSource:
+        """The device, once it was believed."""
+        return TimeSource.RECEIVED if self._clock is None else TimeSource.DEVICE
 
     def packet(self, arrived: Arrived) -> None:
-        """Nothing to look at."""
+        """Check the stamp of a picture."""
+        pts = None if arrived.packet is None else arrived.packet.pts
+        self._why = self._doubt(pts, arrived.received)
+        self._trusted = not self._why
+        self._refused += not self._trusted
+        self._last = self._last if pts is None else pts
 
     def captured(self, pts: int | None) -> float | None:
-        """The stamp, unless it counts from some other moment."""
-        seconds = None if pts is None else float(pts * self._time_base)
-        return seconds if seconds is not None and seconds > _PLAUSIBLE else None
+        """The stamp of the picture just looked at, in Unix seconds."""
+        if pts is None or self._clock is None or not self._trusted:
+            return None
+        return pts / 1e6 + (self._ahead if self._clock == "monotonic" else 0.0)
 
     def facts(self) -> dict[str, object]:
-        """Where the time comes from."""
-        return {"source": self.source.value}
+        """Whether stamps are believed, and by which clock they are."""
+        return {
+            "source": self.source.value,
+            "stamps": self._clock,
+            "stamps_refused": self._refused,
+            "why_not": self._why,
+        }
+
+    def _doubt(self, pts: int | None, received: float) -> str:
+        """Why not to believe it; ``""``: it is believed."""
+        if pts is None:
+            return "the driver gives no times"
+        if pts <= self._last:
+            return "the driver's times do not go forward"
+        # The wall clock is set and slewed meanwhile, and stamps by it with it: they are held against what it shows now.
+        ages = {"monotonic": received - pts / 1e6, "unix": self._wall() - pts / 1e6}
+        if self._clock is None:
+            self._clock = next((name for name, age in ages.items() if -_EARLY <= age <= _OLD), None)
+        if self._clock is None:
+            return "the driver's times are by no clock of this machine"
+        age = ages[self._clock]
+        return "" if -_EARLY <= age <= _OLD else f"a picture was {age:.1f} s old by the driver's time"
 
 
 class SenderTimes:

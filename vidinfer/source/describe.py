@@ -10,6 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vidinfer.frame import SourceInfo
+from vidinfer.source.coded_video import CodedVideo, Packaging
 from vidinfer.source.colour import HDR_CONVERSION, colour_of
 from vidinfer.source.orientation import Orientation
 from vidinfer.storage import Location
@@ -51,7 +52,7 @@ def describe(
 
 
 def video_facts(
-    container: InputContainer, stream: VideoStream, frame: VideoFrame, orientation: Orientation
+    container: Packaging, stream: CodedVideo, frame: VideoFrame, orientation: Orientation
 ) -> dict[str, object]:
     """Codec, sizes, pixel format, colour and orientation, ready for JSON."""
     codec = stream.codec_context

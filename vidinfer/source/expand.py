@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
-from vidinfer.address import at_home, shown
+from vidinfer.address import CAMERA, at_home, shown
 from vidinfer.errors import SourceError, UsageError
 from vidinfer.source.listed import read_list
 from vidinfer.source.numbered import IMAGES, numbered
@@ -26,7 +26,7 @@ _VIDEO = frozenset({
     ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 })  # fmt: skip
 _MEDIA = _VIDEO | IMAGES
-_LIVE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|camera:\d*$|/dev/video\d+$|-$")
+_LIVE = re.compile(rf"[a-zA-Z][a-zA-Z0-9+.-]+://|-$|{CAMERA.pattern}")
 
 
 @dataclass(frozen=True, slots=True)

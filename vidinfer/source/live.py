@@ -9,11 +9,12 @@ from typing import Literal
 from vidinfer.clock import Clock
 from vidinfer.errors import SourceError
 from vidinfer.interrupt import Interrupt
+from vidinfer.source.camera import open_camera
 from vidinfer.source.capture import Unknown
 from vidinfer.source.container import choose_video, open_container
 from vidinfer.source.live_address import Kind, LiveAddress, parse_live
 from vidinfer.source.live_http import open_http
-from vidinfer.source.live_network import Wishes, open_camera, open_rtmp, open_rtsp, open_udp
+from vidinfer.source.live_network import Wishes, open_rtmp, open_rtsp, open_udp
 from vidinfer.source.live_stream import LiveStream, Opened
 from vidinfer.source.paced import PacedReader
 from vidinfer.stages import LiveSource
@@ -39,7 +40,8 @@ def open_live(
 
     Args:
         address: ``rtsp://``, ``rtsps://``, ``rtmp://``, ``http(s)://`` (MJPEG, HLS, or a file, which is played at
-            its own pace), ``udp://`` (MPEG-TS), ``camera:N``, ``/dev/videoN``, or the path of a file, played likewise.
+            its own pace), ``udp://`` (MPEG-TS), ``camera:N``, a camera's device, or the path of a file, played
+            likewise.
         name: as shown in the records.
         clock: stamps the packets, right after they were read.
         interrupt: of this connection alone; ends its opening within two seconds, and later its iterator, from any

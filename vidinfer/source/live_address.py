@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from vidinfer.address import shown
+from vidinfer.address import CAMERA, shown
 from vidinfer.errors import UsageError
 
 __all__ = ["Kind", "LiveAddress", "parse_live"]
 
-_CAMERA = re.compile(r"camera:(\d*)$")
-_DEVICE = re.compile(r"/dev/video\d+$")
 _NETWORK = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
@@ -65,14 +63,14 @@ class LiveAddress:
 
 
 def parse_live(address: str) -> LiveAddress:
-    """Take ``address`` apart: a network address, ``camera:N``, ``/dev/videoN`` or else the path of a file.
+    """Take ``address`` apart: a network address, ``camera:N``, a device in ``/dev`` or else the path of a file.
 
     Raises:
         UsageError: no such kind of source, or no host or port where one is needed.
     """
-    camera = _CAMERA.match(address)
-    if camera or _DEVICE.match(address):
-        device = f"/dev/video{camera[1] or 0}" if camera else address
+    if CAMERA.match(address):
+        word, number = address.partition(":")[::2]
+        device = f"/dev/video{number or 0}" if word == "camera" else address
         return LiveAddress(Kind.CAMERA, device, address)
     if not _NETWORK.match(address):
         return LiveAddress(Kind.FILE, address, address)

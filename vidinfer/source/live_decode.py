@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from vidinfer.arrival import Shed
 from vidinfer.frame import Gap
+from vidinfer.source.coded_video import CodedVideo
 from vidinfer.source.frame_numbers import FrameNumbers
 from vidinfer.source.live_read import Arrived
 from vidinfer.source.missing import Continuity, Missing
@@ -32,6 +33,7 @@ _SKIP: Mapping[Shed, Literal["DEFAULT", "NONREF", "NONKEY"]] = {
 _WAITING = 64
 """Packets whose frames have not come out; no decoder without frame threads holds back so many."""
 
+_NEVER_CAME = "the camera counted pictures that never came"
 _REFERS = "these refer to frames that were lost or damaged"
 
 
@@ -54,7 +56,7 @@ class LiveDecoder:
     Thread rule: ``frames`` on one thread.
     """
 
-    def __init__(self, stream: VideoStream, threads: int) -> None:
+    def __init__(self, stream: CodedVideo, threads: int) -> None:
         """``threads`` is the most the decoder may use, on slices of one picture."""
         self._codec = stream.codec_context
         self._codec.thread_type = "SLICE"  # frame threads would hold a frame back each
@@ -91,6 +93,8 @@ class LiveDecoder:
             return
         if packet.is_keyframe:
             yield from self._told()
+        if arrived.missing:
+            yield Gap(None, None, self._time_base, arrived.missing, _NEVER_CAME)
         if self._left_out(packet):
             return
         lost = self._lost(packet, arrived)

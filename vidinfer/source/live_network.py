@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from vidinfer.clock import Clock
 from vidinfer.errors import SourceError, SourceRefused, SourceUnreachable
 from vidinfer.interrupt import Interrupt
-from vidinfer.source.capture import CaptureTimes, DeviceTimes, SenderTimes, Unknown
+from vidinfer.source.capture import CaptureTimes, SenderTimes, Unknown
 from vidinfer.source.cut import cut_reading
 from vidinfer.source.live_address import LiveAddress
 from vidinfer.source.live_read import SLICE, LiveReader
@@ -26,12 +26,10 @@ from vidinfer.source.patience import Patience
 from vidinfer.source.refusal import refusal
 from vidinfer.source.rtp_losses import RtpLosses
 from vidinfer.source.rtsp_knock import knock
-from vidinfer.source.v4l2 import CameraReader, check_camera, device_number
 
 __all__ = [
     "PROBING",
     "Wishes",
-    "open_camera",
     "open_container_live",
     "open_rtmp",
     "open_rtsp",
@@ -135,17 +133,6 @@ def open_udp(where: LiveAddress, wishes: Wishes) -> Opened:
     container = open_container_live(where, where.url, wishes, options, format="mpegts")
     stream = video_of(container, where)
     return _opened(where, container, stream, _reader(container, stream, wishes), Unknown(), wishes, {})
-
-
-def open_camera(where: LiveAddress, wishes: Wishes) -> Opened:
-    """A camera of this machine, in the size and rate that it has by itself; stamps are the kernel's."""
-    check_camera(where)
-    options = {**PROBING, "timestamps": "abs", "probesize": "32"}
-    container = open_container_live(where, where.url, wishes, options, format="v4l2")
-    stream = video_of(container, where)
-    reader = CameraReader(container, stream, wishes.clock, wishes.interrupt, wishes.new_patience())
-    reader.number = device_number(where.url)
-    return _opened(where, container, stream, reader, DeviceTimes(stream), wishes, {})
 
 
 def open_container_live(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from typing import NamedTuple, Protocol
@@ -18,6 +17,7 @@ from vidinfer.errors import SourceError
 from vidinfer.interrupt import Interrupt
 from vidinfer.source.patience import Patience
 from vidinfer.source.rtp_losses import RtpLosses
+from vidinfer.source.waits import Waits
 
 __all__ = ["SLICE", "Arrived", "LiveReader", "Reader"]
 
@@ -36,6 +36,8 @@ class Arrived(NamedTuple):
     """Monotonic seconds."""
     whole: bool = True
     """``False``: a part of it may have been lost on the way."""
+    missing: int = 0
+    """Packets that were lost right before it, where those are counted."""
 
 
 class Reader(Protocol):
@@ -94,17 +96,12 @@ class LiveReader:
         self._torn = False
         """The next packet had begun when something was lost."""
         self.ended = ""
-        self._waits: deque[tuple[float, float]] = deque(maxlen=64)
+        self._waits = Waits()
 
     @property
     def waiting(self) -> float | None:
-        """Share of the time that went into waiting for the other end, over the last 64 packets: 0 means that there was
-        always something to read, so that we are what is slow.
-        """
-        if len(self._waits) < 2:
-            return None
-        span = self._waits[-1][0] - self._waits[0][0]
-        return min(1.0, sum(waited for _, waited in list(self._waits)[1:]) / span) if span > 0 else 0.0
+        """See :class:`~vidinfer.source.waits.Waits`."""
+        return self._waits.share
 
     def __iter__(self) -> Generator[Arrived]:
         """Packets with something in them; ``ended`` says why there are no more."""
@@ -125,7 +122,7 @@ class LiveReader:
                 # At the end of a wait FFmpeg gives out what lay there, not knowing whether it was complete.
                 quiet = self._wait if self._wait is not None and waited >= self._wait else 0.0
                 self._patience.arrived(now - quiet)
-                self._waits.append((now, waited))
+                self._waits.add(now, waited)
                 yield Arrived(packet, now - quiet, self._whole())
                 if self._interrupt.is_set:
                     self.ended = "interrupted"

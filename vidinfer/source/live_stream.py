@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
-from av.container import InputContainer
 from av.video.frame import PictureType, VideoFrame
-from av.video.stream import VideoStream
 
 from vidinfer.arrival import Received, Shed, TimeSource
 from vidinfer.errors import SourceError
 from vidinfer.frame import Frame, FrameStamp, Gap, SourceInfo
 from vidinfer.interrupt import Interrupt
 from vidinfer.source.capture import CaptureTimes
+from vidinfer.source.coded_video import CodedVideo, Packaging
 from vidinfer.source.describe import video_facts
 from vidinfer.source.found import Found
 from vidinfer.source.live_decode import LiveDecoder, Shown
@@ -38,8 +37,8 @@ class Opened:
 
     shown: str
     """The address, without what stands before its ``@``."""
-    container: InputContainer
-    stream: VideoStream
+    container: Packaging
+    stream: CodedVideo
     reader: Reader
     capture: CaptureTimes
     interrupt: Interrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -55,11 +56,14 @@ def connected(
 
 
 def answers(address: LiveAddress, interrupt: Interrupt, timeout: float) -> bool:
-    """Whether it is worth asking: somebody takes connections there, or the device exists. ``timeout`` in seconds.
+    """Whether it is worth asking: somebody takes connections there, or we may open the device. ``timeout`` in seconds.
 
     Cheap enough to be asked every few seconds while waiting for a camera to come back.
     """
-    if address.kind in (Kind.CAMERA, Kind.FILE):
+    if address.kind is Kind.CAMERA:
+        # A camera that is plugged in is there a moment before we are let in.
+        return os.access(address.url, os.R_OK | os.W_OK)
+    if address.kind is Kind.FILE:
         return Path(address.url).exists()
     if address.kind is Kind.UDP:
         return True
