@@ -6,17 +6,16 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 
-from vidinfer.address import is_live, named
 from vidinfer.clock import Clock, MonotonicClock
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
 from vidinfer.labelled import LabelledFrame, labelled_frame
 from vidinfer.live.handover import HandOver
+from vidinfer.live.sources import check_sources
 from vidinfer.plan import ThreadPlan, thread_plan
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
 from vidinfer.run_live import LiveRun, open_live_model
-from vidinfer.source import expand_sources, parse_live
 from vidinfer.stages import Model
 from vidinfer.stats import LedgerSnapshot, together
 from vidinfer.status import LiveStatus
@@ -34,17 +33,9 @@ def open_live_labelling(config: RunConfig) -> LiveLabelling:
         ModelUnavailable: no model, or no weights.
     """
     config.require_live()
-    _check(config.sources)
+    check_sources(config.sources)
     plan = thread_plan()
     return LiveLabelling(config, open_live_model(config, plan), plan, MonotonicClock())
-
-
-def _check(sources: Sequence[str]) -> None:
-    """Nobody waits for a model only to hear of a mistyped name."""
-    for source in sources:
-        parse_live(named(source).address)
-        if not is_live(source) and (errors := expand_sources((source,)).errors):
-            raise errors[0][1]
 
 
 class LiveLabelling:

@@ -28,6 +28,7 @@ from vidinfer.live.lobby import Lobby, Shape
 from vidinfer.live.outputs import Output, Outputs
 from vidinfer.live.pipeline import LivePipeline, Outward, Stream
 from vidinfer.live.readiness import Readiness
+from vidinfer.live.sources import check_sources
 from vidinfer.live.tally import BatchTally, StreamTally, percentiles_of
 from vidinfer.memory import resident_bytes
 from vidinfer.outputs import check_writable
@@ -62,12 +63,14 @@ def run_live(
     A stream that cannot be reached is tried again and again, and harms no other.
 
     Raises:
-        UsageError: options that make no sense.
+        UsageError: options that make no sense, an address that is none.
+        SourceError: a file that is not there.
         ModelUnavailable: no model, or no weights.
         SinkError: the output folder cannot be written.
         ModelError: the model failed for good.
     """
     config.require_live()
+    check_sources(config.sources)
     if config.label_files or config.video:
         check_writable(config.out)
     plan, clock = thread_plan(), MonotonicClock()

@@ -179,3 +179,22 @@ def test_what_a_full_disk_took_of_a_live_run_is_told_at_once_and_by_the_status(
     assert report["status"] == "damaged"
     assert (labels["written"], labels["dropped"]) == (12, 0)
     assert (lines["written"], lines["dropped"]) == (0, 12)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(clip: Path, tmp_path: Path, closed: str) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "vidinfer", str(clip), *MODEL, "--out", str(out)]
+    done = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", *command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert ("12 frames" in done.stderr) == ("2" not in closed)
+    assert names(out) == ["clip.labels.jsonl", "clip.run.json"]
+    assert all(json.loads(line) for line in (out / "clip.labels.jsonl").read_text().splitlines())
+
+
+def test_labels_on_a_closed_standard_output_are_refused(clip: Path) -> None:
+    command = [sys.executable, "-m", "vidinfer", str(clip), *MODEL, "--labels", "-"]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("vidinfer: labels -: standard output is closed; ")
+    assert done.stderr.count("\n") == 1

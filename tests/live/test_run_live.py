@@ -14,7 +14,7 @@ import pytest
 from tests.live.whole_runs import patient
 from tests.media import make_video
 from vidinfer.config import RunConfig
-from vidinfer.errors import ModelError, UsageError
+from vidinfer.errors import ModelError, SourceError, UsageError
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
 from vidinfer.run_live import run_live
@@ -277,7 +277,7 @@ def test_models_that_look_at_several_frames_are_refused(
 ) -> None:
     monkeypatch.setattr("vidinfer.run_live.open_model", lambda *_, **__: FakeModel(window=Window(4)))
     with pytest.raises(UsageError, match="looks at several frames at once"):
-        label(tmp_path / "a.mp4", out=tmp_path / "out")
+        label("camera:0", out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("bad", ["rtsp://", "http://127.0.0.1:x/"])
@@ -296,3 +296,16 @@ def test_a_port_that_is_taken_leaves_nothing_behind(tmp_path: Path, model: Calla
     clip = make_video(tmp_path / "a.mp4", frames=5)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="port"):
         label(clip, out=tmp_path / "out", preview=("127.0.0.1", taken.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [("missing.mp4", "no such file"), (".", "a folder, a list or a pattern"), ("*.mp4", "a folder")],
+)
+def test_files_that_are_not_there_are_told_before_the_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((SourceError, UsageError), match=told):
+        label("camera:0", source, out=tmp_path / "out", loop=True, model="no_such_model")
+    assert not (tmp_path / "out").exists()

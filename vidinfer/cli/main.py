@@ -12,6 +12,7 @@ from importlib import import_module
 
 from vidinfer.cli.say import last_words, say_raw
 from vidinfer.cli.signals import INTERRUPTED, NOTHING_YET, ignore_signals_at_exit
+from vidinfer.cli.streams import open_missing_streams, silence_closed_streams
 from vidinfer.errors import VidinferError
 
 __all__ = ["main"]
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done; 1 something was damaged or failed; 2 wrong usage; 3 no model or weights; 130 interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    open_missing_streams()
     # torch reads it once: fresh memory in huge pages spares a batch up to a third of its time.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     # At its end Python would look through all that torch has made for what could be freed, which takes a second.
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _fail(error, 1, arguments)
     finally:
-        _silence_closed_streams()
+        silence_closed_streams()
     return status
 
 
@@ -72,14 +74,3 @@ def _fail(error: Exception, status: int, arguments: Sequence[str]) -> int:
         )
     say_raw(last_words(text, status, arguments))
     return status
-
-
-def _silence_closed_streams() -> None:
-    """Keep the interpreter from complaining at exit, and changing the exit status, because nobody reads any more."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        except (OSError, ValueError):
-            continue  # closed by whoever started us: there is nothing to silence

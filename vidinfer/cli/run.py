@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from vidinfer import __version__
 from vidinfer.cli.parser import Parser, add_run_options, parse
 from vidinfer.cli.signals import handled_signals
+from vidinfer.cli.streams import is_missing
 from vidinfer.config import OPTIONS, RunConfig, read_file
 from vidinfer.errors import Interrupted, UsageError
 
@@ -111,6 +112,8 @@ def run(arguments: Sequence[str]) -> int:
     """
     with handled_signals(arguments) as signals:
         config = read_config(arguments)
+        if config.labels_to_stdout and is_missing(sys.stdout):
+            raise UsageError("labels -: standard output is closed; open it, or give a folder with --out")
         reporter, load = _kind(config)(config)
         from vidinfer.progress import StopSignal
 
