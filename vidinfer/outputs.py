@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ from pathlib import Path, PurePosixPath
 from vidinfer.errors import SinkError, UsageError
 
 __all__ = ["OutputNames", "check_free", "check_writable", "name_outputs"]
+
+_LONGEST = 235
+"""Bytes of a name without what outputs, exports and unfinished files add to it: 255 is all that file systems take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ def name_outputs(
     """One set of names per source, in the same order.
 
     ``cam/clip.mp4`` becomes ``OUT/cam/clip.labels.jsonl`` and so on; sources that differ in their suffix only
-    keep it (``clip.mp4.labels.jsonl``), and so does ``clip.mp4.mp4`` beside those.
+    keep it (``clip.mp4.labels.jsonl``), and so does ``clip.mp4.mp4`` beside those. A name that would be too long
+    for what is added to it is cut, and ends in a hash of the whole.
 
     Args:
         sources: relative names of the sources, ``/`` between folders; all different.
@@ -70,8 +75,19 @@ def _bases(names: Sequence[str]) -> list[str]:
         counts = Counter(bases)
         kept = [name if counts[base] > 1 else base for name, base in zip(names, bases, strict=True)]
         if kept == bases:
-            return bases
+            return [_short(base, name) for base, name in zip(bases, names, strict=True)]
         bases = kept
+
+
+def _short(base: str, name: str) -> str:
+    """``base``, its last part cut where it must be: ``name`` tells it from all others."""
+    folder, slash, last = base.rpartition("/")
+    if len(os.fsencode(last)) <= _LONGEST:
+        return base
+    mark = "~" + hashlib.blake2b(os.fsencode(name), digest_size=6).hexdigest()
+    while len(os.fsencode(last)) > _LONGEST - len(mark):
+        last = last[:-1]
+    return f"{folder}{slash}{last}{mark}"
 
 
 def check_writable(out: Path) -> None:
@@ -98,9 +114,13 @@ def check_free(names: Sequence[OutputNames], others: Sequence[Path] = ()) -> Non
 
     Raises:
         UsageError: names the first file and how many more.
+        SinkError: an output cannot be looked for.
     """
     everything = [*(path for one in names for path in one.all), *others]
-    existing = [path for path in everything if path.exists()]
+    try:
+        existing = [path for path in everything if path.exists()]
+    except OSError as error:  # a path that the system does not take
+        raise SinkError(f"{error.filename}: {error.strerror}; choose another --out") from error
     if existing:
         more = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise UsageError(

@@ -10,7 +10,7 @@ import pytest
 
 from vidinfer.archive.agenda import Agenda
 from vidinfer.archive.journal import Journal
-from vidinfer.archive.order import long_ones_first
+from vidinfer.archive.order import begun_in_order, long_ones_first, scouts
 from vidinfer.archive.planning import KnownFile, PlannedSource, plan_source
 from vidinfer.archive.unit import Unit
 from vidinfer.outputs import name_outputs
@@ -142,3 +142,29 @@ def test_units_of_finished_sources_count_once_whoever_else_has_them() -> None:
     assert agenda.add_finished(copy) == []
     assert [source for unit in again for source in agenda.settle(unit.id)] == [new]
     assert (agenda.units, agenda.settled) == (2, 2)
+
+
+def of_kind(kind: str, *frames: int) -> list[Unit]:
+    return [
+        Unit(f"{kind} {i}", Path(f"{kind}{i}.mp4"), (1, "0"), frames=count, kind=kind, pixels=10**6)
+        for i, count in enumerate(frames)
+    ]
+
+
+def test_short_ones_of_each_kind_go_before_all_others() -> None:
+    small, large = of_kind("small", *[300] * 40, 250, 1000), of_kind("large", *[500] * 39, 240, 260, 9000)
+    told = [240, 250, 260, 300, 500, 300]
+    assert [unit.frames for unit in scouts(small + large)] == told, (
+        "in turn, first that of which most is to do"
+    )
+    first = begun_in_order(small + large)
+    assert [unit.frames for unit in first[:8]] == [*told, 9000, 1000]
+    assert sorted(unit.id for unit in first) == sorted(unit.id for unit in small + large)
+
+
+def test_scouts_that_would_tell_nothing_or_take_too_long() -> None:
+    assert scouts(of_kind("one", 300, 400, 500)) == []
+    clips, films = of_kind("clips", *[20, 30, 25] * 200), of_kind("films", *[90_000] * 3)
+    assert [unit.frames for unit in scouts(clips + films)] == [30] * 6, (
+        "the longest clips; no film is a scout"
+    )

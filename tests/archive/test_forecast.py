@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vidinfer.archive.forecast import Forecast
+from vidinfer.archive.forecast import Forecast, key_of
+from vidinfer.archive.order import begun_in_order
 from vidinfer.archive.tally import Tally
 from vidinfer.archive.unit import Unit
 
@@ -116,6 +117,18 @@ def test_about_right_where_only_bytes_are_known(workers: int) -> None:
     rng = random.Random(workers)
     found = errors(archive(rng, count=500, workers=workers, kinds=3, spread=0.2, known=False))
     assert sorted(found)[len(found) // 2] < 0.15
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+def test_a_model_to_which_all_sizes_are_the_same(workers: int) -> None:
+    """It scales every picture to its own size, so a guess by pixels is wrong by up to three times: scouts tell."""
+    rng = random.Random(workers)
+    for _ in range(4):
+        given = archive(rng, count=500, workers=workers, kinds=4, spread=0.0)
+        units = begun_in_order(sorted(given.units, key=key_of))
+        seconds = {unit.id: 0.05 + 0.02 * unit.frames * rng.uniform(0.8, 1.2) for unit in units}
+        found = errors(Archive(units, seconds, workers, 10.0))
+        assert max(found[: len(found) // 2]) < 0.10
 
 
 def test_start_up_is_no_part_of_it() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import csv
 import json
+import os
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -20,6 +22,7 @@ import yaml
 from tests.export.cases import BOXES, exported, foreign, in_order, labels
 from tests.sink import cases
 from tests.sink.cases import CLASSIFIER, CLIPPER, MASKED, POSED, SEGMENTER, decode
+from vidinfer.export.registry import EXPORT_FORMATS
 from vidinfer.record import LabelledBatch
 
 WIDTH, HEIGHT = 640, 360
@@ -301,3 +304,24 @@ def test_a_box_that_is_none_is_counted_and_left_out(tmp_path: Path, to: str) -> 
     (one,) = exported(to, tmp_path / "out", path)
     assert one.tally.left_out == {"without finite coordinates": 1}
     assert BOXED[to](one.output) == one.tally.findings == 2
+
+
+@pytest.mark.parametrize("to", sorted(EXPORT_FORMATS))
+def test_names_that_are_no_text(tmp_path: Path, to: str) -> None:
+    """Bytes in no encoding, a line's end, a command for terminals: each is in the name of the output alone."""
+    base = os.fsdecode(b"caf\xe9\n\x1b[31m=#<&>\"'")
+    (one,) = exported(to, tmp_path / "out", labels(tmp_path, base))
+    assert one.output.name.startswith(base)
+    if to in ("coco", "labelstudio"):
+        json.loads(one.output.read_text("utf-8"))
+    elif to == "cvat":
+        ET.fromstring(one.output.read_text("utf-8"))
+    elif to == "mot":
+        ini = configparser.ConfigParser(interpolation=None)
+        ini.read(one.output / "seqinfo.ini", "utf-8")
+        assert ini["Sequence"]["name"] == "caf\ufffd??[31m=#<&>\"'"
+        assert ini["Sequence"]["imWidth"] == str(WIDTH)
+    elif to == "webvtt":
+        import webvtt
+
+        assert len(webvtt.read(str(one.output))) == 2

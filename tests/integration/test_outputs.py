@@ -10,7 +10,8 @@ import pytest
 from tests.integration.conftest import Runner, records
 from tests.media import make_video
 from vidinfer.config import RunConfig
-from vidinfer.outputs import name_outputs
+from vidinfer.errors import SinkError
+from vidinfer.outputs import check_free, name_outputs
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import SourceReport
 from vidinfer.run import run
@@ -108,3 +109,31 @@ def test_a_name_that_looks_like_another_with_its_suffix(tmp_path: Path) -> None:
     names = name_outputs(sources, tmp_path, ["csv"], video=False)
     stems = [one.labels["csv"].name.removesuffix(".labels.csv") for one in names]
     assert stems == ["a.mp4", "a.mov", "a.mp4.mp4", "a.mp4.mp4.mp4", "b.mp4"]
+
+
+def test_names_that_leave_no_room_for_what_is_added_to_them(tmp_path: Path) -> None:
+    sources = [f"b/{'é' * 125}1.mp4", f"b/{'é' * 125}2.mp4", f"{'x' * 231}.mp4", "a.mp4"]
+    named = name_outputs(sources, tmp_path, ["parquet"], video=True)
+    paths = [path for one in named for path in one.all]
+    assert len(set(paths)) == 12
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert named[0].labels["parquet"].parent == tmp_path / "b"
+    assert named[2].labels["parquet"].name == f"{'x' * 231}.labels.parquet"
+    assert named == name_outputs(sources, tmp_path, ["parquet"], video=True)
+
+
+def test_a_path_that_the_system_does_not_take_is_one_line(tmp_path: Path) -> None:
+    (names,) = name_outputs(["a.mp4"], tmp_path / ("x" * 300), ["csv"], video=False)
+    with pytest.raises(SinkError, match="File name too long; choose another --out"):
+        check_free([names])
+
+
+def test_a_long_name_does_not_end_a_run(tmp_path: Path, label_files: Runner) -> None:
+    clip = make_video(tmp_path / "clip.mp4", frames=3)
+    long = clip.rename(tmp_path / f"{'x' * 250}.mp4")
+    report = label_files(long, labels=("jsonl", "parquet"), video=True)
+    assert [source.status for source in report.sources] == ["complete"]
+    (labels,) = (tmp_path / "out").glob("*.labels.jsonl")
+    assert labels.name.startswith("x" * 222 + "~")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tests.integration.conftest import Runner
 from tests.media import draw_colours, flip_bytes, make_video
+from tests.source.test_images import draw
 from vidinfer.cli.main import main
 
 SAMPLE = Path(__file__).parents[2] / "sample_media" / "traffic.mp4"
@@ -152,6 +153,25 @@ def test_the_video_is_found_where_it_is_said_to_be(tmp_path: Path, labelled: Pat
     assert render(labelled, "--out", tmp_path / "b", "--source", moved) == 0
     shutil.copy(moved, labelled.parent)
     assert render(labelled, "--out", tmp_path / "c") == 0  # beside its labels
+
+
+def test_a_folder_of_images_is_drawn_as_in_the_run(tmp_path: Path, label_files: Runner) -> None:
+    folder = draw(tmp_path / "in" / "seq", *((f"f{i}.png", 40 + i) for i in (7, 8, 10)))
+    assert label_files(folder, video=True, score_threshold=0.1).exit_status == 0
+    drawn, labels = tmp_path / "out" / "seq.annotated.mp4", tmp_path / "out" / "seq.labels.jsonl"
+    for number, source in enumerate(((), ("--source", folder), ("--source", folder.parent))):
+        again = tmp_path / f"again{number}"
+        assert render(labels, "--out", again, *source) == 0
+        assert set(differences(drawn, again / drawn.name)) == {0.0}
+
+
+def test_a_video_whose_name_is_no_text_is_found(tmp_path: Path, label_files: Runner) -> None:
+    clip = make_video(tmp_path / os.fsdecode(b"caf\xe9.mp4"), frames=3)
+    assert label_files(clip).exit_status == 0
+    (labels,) = (tmp_path / "out").glob("*.labels.jsonl")
+    assert render(labels, "--out", tmp_path / "again") == 0
+    make_video(tmp_path / os.fsdecode(b"caf\xea.mp4"), frames=3)
+    assert render(labels, "--out", tmp_path / "once more") == 1, "there are two that it may be"
 
 
 def test_another_video_is_refused(tmp_path: Path, labelled: Path, capfd: pytest.CaptureFixture[str]) -> None:

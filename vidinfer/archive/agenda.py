@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 
-from vidinfer.archive.order import long_ones_first
+from vidinfer.archive.order import begun_in_order
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.archive.unit import Unit
 
@@ -61,8 +61,8 @@ class Agenda:
         self._todo.insert(after, unit)
 
     def order(self) -> None:
-        """All are planned: those that would be late go first."""
-        self._todo = deque(long_ones_first(self._todo))
+        """All are planned: scouts and those that would be late go first."""
+        self._todo = deque(begun_in_order(self._todo))
         self._finished.clear()
 
     def take(self) -> Unit | None:

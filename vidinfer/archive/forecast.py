@@ -19,12 +19,14 @@ __all__ = ["Forecast"]
 
 BYTES_A_FRAME = 20_000
 """Of a file that does not say how many frames it has; about right for 1080p at 4 Mbit/s."""
-MODEL_PIXELS = 5e5
-"""A frame costs as if it had so many pixels more: the model's part, until kinds of other sizes tell."""
+MODEL_PIXELS = 4e6
+"""A frame costs as if it had so many pixels more: the model's part, until kinds of other sizes tell. About right for
+resnet50; less for the lightest models, far more for R-CNNs."""
 MOST = 0.8
 """Of a unit under way whose length nobody knows, this much is thought to be done at most."""
-DOUBT = 30.0
-"""Frames that the guess for a kind counts as, against those that were measured."""
+DOUBT = 150.0
+"""Frames that the guess for a kind counts as, against those that were measured: what a process does first of a kind
+takes it longer."""
 ONE_BY_ONE = 2000
 """Units that wait, up to which they are handed out in thought; more even out."""
 

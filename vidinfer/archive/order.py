@@ -1,21 +1,65 @@
-"""The order in which units are begun: that of their sources, but for those that would be late.
+"""The order in which units are begun: that of their sources, but for scouts and for those that would be late.
 
 A unit that takes far longer than others and is begun among the last keeps the whole run waiting, and every worker but
 its own idle. So those go first; all others stay in the order of their sources, which are then complete one by one.
+Before all of them go some short ones of each kind of video, so that the time left is told from what each of them costs:
+what a kind costs that nobody has seen yet can only be guessed, and the guess may be wrong by far (a model that
+scales every picture to its own size takes as long for a small one).
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
+from itertools import zip_longest
 
-from vidinfer.archive.forecast import MODEL_PIXELS, frames_of
+from vidinfer.archive.forecast import MODEL_PIXELS, frames_of, key_of
 from vidinfer.archive.unit import Unit
 
-__all__ = ["long_ones_first"]
+__all__ = ["begun_in_order", "long_ones_first", "scouts"]
 
+SCOUTING = 0.05
+"""Of all work, what scouts may be at most."""
+SCOUTS = 6
+"""Of each kind, at most: files of one kind differ, too."""
+SCOUT = 240.0
+"""Frames from which on a unit tells what one costs: a process takes half a second to get used to a kind."""
 LONG = 1.5
 """Times the median of all, from which on a unit goes first."""
+
+
+def begun_in_order(units: Iterable[Unit]) -> list[Unit]:
+    """Scouts, those that would be late, the rest."""
+    given = list(units)
+    first = scouts(given)
+    ahead = {unit.id for unit in first}
+    return first + long_ones_first(unit for unit in given if unit.id not in ahead)
+
+
+def scouts(units: Iterable[Unit]) -> list[Unit]:
+    """Short units of each kind in turn, those first of which there is most to do; none where there is one kind only, or
+    where the shortest of a kind is too long."""
+    kinds: dict[str, list[Unit]] = {}
+    for unit in units:
+        kinds.setdefault(key_of(unit), []).append(unit)
+    if len(kinds) < 2:
+        return []
+    work = {name: sum(map(_work, of)) for name, of in kinds.items()}
+    allowed = SCOUTING * sum(work.values()) / len(kinds)
+    chosen = [_scouts_of(kinds[name], allowed) for name in sorted(kinds, key=lambda name: -work[name])]
+    return [unit for turn in zip_longest(*chosen) for unit in turn if unit is not None]
+
+
+def _scouts_of(units: list[Unit], allowed: float) -> list[Unit]:
+    """The shortest that tell what a frame costs; where none of those is allowed, the longest that is."""
+    ordered = sorted(units, key=frames_of)
+    telling = [unit for unit in ordered if frames_of(unit) >= SCOUT and _work(unit) <= allowed]
+    found = []
+    for unit in telling[:SCOUTS] or [unit for unit in ordered if _work(unit) <= allowed][: -SCOUTS - 1 : -1]:
+        if _work(unit) <= allowed:
+            allowed -= _work(unit)
+            found.append(unit)
+    return found
 
 
 def long_ones_first(units: Iterable[Unit]) -> list[Unit]:
@@ -23,7 +67,11 @@ def long_ones_first(units: Iterable[Unit]) -> list[Unit]:
     given = list(units)
     if not given:
         return []
-    work = {unit.id: frames_of(unit) * (MODEL_PIXELS + (unit.pixels or 1e6)) for unit in given}
+    work = {unit.id: _work(unit) for unit in given}
     limit = LONG * statistics.median(work.values())
     late = sorted((unit for unit in given if work[unit.id] > limit), key=lambda unit: -work[unit.id])
     return late + [unit for unit in given if work[unit.id] <= limit]
+
+
+def _work(unit: Unit) -> float:
+    return frames_of(unit) * (MODEL_PIXELS + (unit.pixels or 1e6))

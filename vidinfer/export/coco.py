@@ -27,6 +27,7 @@ from vidinfer.export.labels import LabelFile
 from vidinfer.export.tally import Tally, not_labelled
 from vidinfer.sink.atomic import PartialFile
 from vidinfer.sink.rle import extent
+from vidinfer.sink.text import utf8
 
 __all__ = ["write_coco"]
 
@@ -46,7 +47,7 @@ class _Array:
 
 def write_coco(labels: LabelFile, name: str, out: PartialFile) -> Tally:
     """Write ``labels``, called ``name``, to ``out``. Annotations wait in a file without a name beside it."""
-    tally = Tally()
+    tally, name = Tally(), utf8(name)
     with ExitStack() as stack:
         spills = [stack.enter_context(TemporaryFile(dir=out.path.parent)) for _ in range(2)]
         annotations, others = (_Array(spill) for spill in spills)

@@ -19,6 +19,7 @@ from vidinfer.export.boxes import finite
 from vidinfer.export.labels import LabelFile
 from vidinfer.export.tally import NotLabelledTable, Tally
 from vidinfer.sink.folder import PartialFolder
+from vidinfer.sink.text import one_line
 
 __all__ = ["write_mot"]
 
@@ -41,7 +42,7 @@ def write_mot(labels: LabelFile, name: str, out: PartialFolder) -> Tally:
 
     out.stream("det/det.txt", lines())
     out.write("not_labelled.csv", table.data())
-    out.write("labels.txt", "".join(f"{name}\n" for name in labels.classes().values()).encode())
+    out.write("labels.txt", "".join(f"{one_line(name)}\n" for name in labels.classes().values()).encode())
     out.write("seqinfo.ini", _sequence(labels, name, labels.facts.frames or last + 1).encode())
     return tally
 
@@ -65,7 +66,7 @@ def _sequence(labels: LabelFile, name: str, frames: int) -> str:
     rate = labels.source.rate
     lines = [
         "[Sequence]",
-        f"name={name.rsplit('/', 1)[-1]}",
+        f"name={one_line(name.rsplit('/', 1)[-1])}",
         "imDir=img1",
         f"frameRate={'' if rate is None else _decimal(rate)}",
         f"seqLength={frames}",

@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["numbers", "point_texts", "quoted", "ratio", "utf8"]
+__all__ = ["numbers", "one_line", "point_texts", "quoted", "ratio", "utf8"]
 
 
 def utf8(text: str) -> str:
     """``text`` with what UTF-8 cannot hold (file names in another encoding) replaced."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def one_line(text: str) -> str:
+    """``text`` for formats in which a line is an entry: what would end it, or is no letter, becomes ``?``."""
+    return "".join(c if c.isprintable() else "?" for c in utf8(text))
 
 
 def quoted(text: str) -> str:
