@@ -19,7 +19,7 @@ LAYERS = [
         *("stats", "stages", "latency", "memory", "status", "labelled"),
     },
     {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows", "still"},
-    {"propagation"},
+    {"propagation", "audit"},
     {"service", "tuned", "scheduling"},
     {"ring", "channel", "workers", "interrupt", "progress", "storage"},
     {*STAGES, "config", "testing", "preview"},

@@ -118,8 +118,9 @@ def test_nohup_is_heeded() -> None:
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             assert isinstance(signal.getsignal(signal.SIGTERM), SignalHandler)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup themselves
+        with handled_signals([]):
+            assert isinstance(signal.getsignal(signal.SIGHUP), SignalHandler)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, before)
-    with handled_signals([]):
-        assert isinstance(signal.getsignal(signal.SIGHUP), SignalHandler)
-    assert signal.getsignal(signal.SIGHUP) is before
