@@ -25,6 +25,8 @@ __all__ = ["SCENARIOS"]
 SINGLE_RATE = 25.0
 STEP = 5.0
 """Frames a second, the least from one load to the next: a slower camera makes up the difference."""
+FINE = 1.25
+"""Frames a second, to which the largest load is then known."""
 STEPS = 20
 """Loads up to the theory, where that makes larger steps."""
 OVERTIME = 0.01
@@ -77,7 +79,7 @@ def single(bench: Bench, _: Service) -> Iterator[dict[str, Any]]:
 
 def load(frames_per_second: float, seed: int) -> list[Camera]:
     """As many cameras as make up the load, the last one slower where it takes less than a whole one."""
-    whole, rest = divmod(round(frames_per_second / STEP) * STEP, RATE)
+    whole, rest = divmod(round(frames_per_second / FINE) * FINE, RATE)
     scripts = spread(int(whole), RATE, seed, jitter=0.002)
     return scripts + (spread(1, rest, seed + 1, jitter=0.002) if rest else [])
 
@@ -103,6 +105,9 @@ def capacity(bench: Bench, policy: str, guess: float, step: float) -> tuple[floa
         while rate > step and not bears(rate - step):
             rate -= step
         rate -= step
+    while step > FINE:
+        step /= 2
+        rate += step * bears(rate + step)
     return rate, list(tried.values())
 
 

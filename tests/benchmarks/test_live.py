@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.live import options_of, table
+from benchmarks.live_bench import Effort
 from benchmarks.live_cameras import PATIENCE, Album, Outage, SimulatedCamera, SimulatedSource
 from benchmarks.live_code import CAMERAS, COLUMNS, ROWS, TICKS, Reader, block, decode, draw, encode
 from benchmarks.live_faults import script_of_faults
 from benchmarks.live_figures import Log, early_stopping, latency_figures, spared
 from benchmarks.live_model import Hitch
 from benchmarks.live_rig import POLICIES, Rig, scheduler_of
+from benchmarks.live_scenarios import FINE, capacity
 from benchmarks.live_simulation import Camera
 from benchmarks.live_theory import Theory
 from vidinfer.arrival import Arrival, Received, Shed, TimeSource
@@ -303,3 +306,31 @@ def test_the_theory_counts_preparing_on_the_same_cores(monkeypatch: pytest.Monke
     assert theory.model_alone == pytest.approx(0.8 / 0.008)
     assert theory.with_preparing == pytest.approx(0.8 / 0.010)
     assert theory.shares(64.0) == {"of_theory_model_alone": 0.64, "of_theory_with_preparing": 0.8}
+
+
+class Bearing:
+    """Stands for a bench whose policies bear so many frames a second, and no more."""
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.options = Namespace(seed=1)
+        self.effort = Effort.quick()
+
+    def settings(self, cameras: int) -> int:
+        return cameras
+
+    def run(self, policy: str, scripts: list[Camera], seconds: float, settings: int) -> Bearing:
+        self.overtime = float(sum(script.rate for script in scripts) > self.most)
+        return self
+
+    budget = 100.0
+
+    def figures(self, budget: float) -> dict[str, float]:
+        return {"overtime": self.overtime}
+
+
+@given(most=st.floats(5, 400), guess=st.floats(1, 400), step=st.sampled_from([5.0, 10.0]))
+def test_capacity_is_the_largest_load_that_is_borne(most: float, guess: float, step: float) -> None:
+    found, tried = capacity(Bearing(most), "ours", guess, step)  # type: ignore[arg-type]
+    assert found <= most < found + FINE
+    assert {one["rate"]: one["overtime"] for one in tried}[found] == 0.0

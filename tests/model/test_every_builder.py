@@ -1,5 +1,5 @@
 """Every builder of torchvision gives through vidinfer what it gives through torchvision: the smallest of each
-architecture family by default, all of them with ``make test-models``."""
+architecture family by default, but for the slowest of each task; all of them with ``make test-models``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from vidinfer.model.network import network_for
 from vidinfer.model.registry import builders_by_task
 
 SMALLEST = set(families().values())
-SLOW_ON_A_CPU = {name for name in builders_by_task()["detection"] if "rcnn_resnet50" in name}
-"""Compared at a smaller size in test_detection.py by default."""
+SLOW_ON_A_CPU = {
+    *(name for name in builders_by_task()["detection"] if "rcnn_resnet50" in name),
+    *("retinanet_resnet50_fpn", "fcn_resnet50", "s3d", "swin3d_t"),
+}
+"""Of each task there are others that take the same way. R-CNNs are compared at a smaller size in test_detection.py."""
 
 
 def test_an_adapter_takes_every_builder() -> None:
