@@ -165,6 +165,6 @@ def test_short_ones_of_each_kind_go_before_all_others() -> None:
 def test_scouts_that_would_tell_nothing_or_take_too_long() -> None:
     assert scouts(of_kind("one", 300, 400, 500)) == []
     clips, films = of_kind("clips", *[20, 30, 25] * 200), of_kind("films", *[90_000] * 3)
-    assert [unit.frames for unit in scouts(clips + films)] == [30] * 6, (
-        "the longest clips; no film is a scout"
+    assert [unit.frames for unit in scouts(clips + films)] == [30] * 6 + [20] * 4, (
+        "the longest clips and then the shortest; no film is a scout"
     )

@@ -1,9 +1,11 @@
 """How long the rest of an archive will take: what a frame of each kind costs is learned while units are labelled.
 
 A kind is a codec and a picture size. Its cost is measured on the units of it that ended or are under way, in seconds
-of one worker; a kind that nobody has seen yet is guessed from the others by its pixels. The units that wait are then
-handed out in their order to as many workers as there are, in thought, and the last one to end says when. What happened
-before a worker's first frame (loading, choosing) is no part of any cost.
+of one worker; a kind that nobody has seen yet is guessed from the others by its pixels. What a unit costs however short
+it is (opening, committing) is told from short and long ones of a kind, and taken for the same of all kinds. The units
+that wait are then handed out in their order to as many workers as there are, in thought, and the last one to end says
+when. What happened before a worker's first frame (loading, choosing) is no part of any cost; what it labelled in its
+first seconds, when everything takes longer, counts as quicker by as much as the kinds in it were since then.
 """
 
 from __future__ import annotations
@@ -27,6 +29,12 @@ MOST = 0.8
 DOUBT = 150.0
 """Frames that the guess for a kind counts as, against those that were measured: what a process does first of a kind
 takes it longer."""
+WARM = 10.0
+"""Seconds that a worker takes to get up to speed: measured, 20 to 60 % slower at first."""
+SLOWEST = 0.5
+"""Twice as slow at first as later, at most."""
+USUAL_OVERHEAD = 0.07
+"""Seconds of a worker for each unit, until units of several lengths tell."""
 ONE_BY_ONE = 2000
 """Units that wait, up to which they are handed out in thought; more even out."""
 
@@ -40,14 +48,44 @@ class _Kind:
     """of those that are done, failed or given up;"""
     waiting: float = 0.0
     """and of those that nobody has begun."""
+    units: int = 0
+    """How many these are in all,"""
+    units_settled: int = 0
+    units_waiting: int = 0
     seconds: float = 0.0
     """Of workers, measured, for"""
     frames: float = 0.0
     """so many of those."""
+    early_seconds: float = 0.0
+    early_frames: float = 0.0
+    """The same of workers that were not yet up to speed."""
     claimed: float = 0.0
     """Frames of units that ended, and how many"""
     decoded: float = 0.0
     """were decoded: fewer where a part is left out."""
+
+
+@dataclass(slots=True)
+class _Lengths:
+    """Of units of a kind that were timed from commit to commit: what tells their overhead."""
+
+    count: int = 0
+    inverse: float = 0.0
+    """Sum of 1/frames,"""
+    inverse_square: float = 0.0
+    """of 1/frames²,"""
+    rate: float = 0.0
+    """of seconds/frames,"""
+    rate_inverse: float = 0.0
+    """and of seconds/frames²."""
+
+    def add(self, frames: float, seconds: float) -> None:
+        """One more."""
+        self.count += 1
+        self.inverse += 1 / frames
+        self.inverse_square += 1 / frames**2
+        self.rate += seconds / frames
+        self.rate_inverse += seconds / frames**2
 
 
 @dataclass(slots=True)
@@ -67,9 +105,15 @@ class Forecast:
     """Thread rule: one thread. Memory: a few words for each kind and each unit under way."""
 
     _kinds: dict[str, _Kind] = field(default_factory=dict)
+    _lengths: dict[str, _Lengths] = field(default_factory=dict)
+    """By kind;"""
+    _early: dict[str, _Lengths] = field(default_factory=dict)
+    """those of workers that were not yet up to speed."""
     _flights: dict[str, _Flight] = field(default_factory=dict)
     _free: dict[str, float] = field(default_factory=dict)
     """When each worker committed its last unit."""
+    _started: dict[str, float] = field(default_factory=dict)
+    """When each worker had its first frame."""
     _busy: deque[int] = field(default_factory=lambda: deque(maxlen=40))
     """Workers that had something to do, of late."""
 
@@ -77,21 +121,27 @@ class Forecast:
         """A unit of the run; ``done``: it needs no work any more."""
         kind, frames = self._kind(unit), frames_of(unit)
         kind.total += frames
+        kind.units += 1
         if done:
             kind.settled += frames
+            kind.units_settled += 1
         else:
             kind.waiting += frames
+            kind.units_waiting += 1
 
     def withdrawn(self, unit: Unit) -> None:
         """It waited, and need not be done."""
         kind, frames = self._kind(unit), frames_of(unit)
         kind.total -= frames
         kind.waiting -= frames
+        kind.units -= 1
+        kind.units_waiting -= 1
 
     def begun(self, unit: Unit, now: float) -> None:
         """A worker has it."""
         kind = self._kind(unit)
         kind.waiting -= frames_of(unit)
+        kind.units_waiting -= 1
         self._flights[unit.id] = _Flight(unit, kind, now)
 
     def heard(self, unit: Unit, decoded: int, now: float) -> None:
@@ -106,21 +156,32 @@ class Forecast:
         flight = self._flights.pop(unit.id)
         kind, frames = flight.kind, frames_of(unit)
         kind.settled += frames
+        kind.units_settled += 1
         kind.claimed += frames
         kind.decoded += decoded
-        since = self._free.get(worker)
+        since, self._free[worker] = self._free.get(worker), now
+        started = self._started.setdefault(worker, now if flight.first is None else flight.first[0])
         if since is not None:  # from one commit to the next: what lies between units is part of the cost
-            kind.seconds += now - since
-            kind.frames += frames
+            seconds = now - since
         elif flight.first is not None and decoded > flight.first[1]:  # a worker's first: without its start-up
-            kind.seconds += (now - flight.first[0]) * decoded / (decoded - flight.first[1])
+            seconds = (now - flight.first[0]) * decoded / (decoded - flight.first[1])
+        else:
+            return
+        if early := now - started < WARM:
+            kind.early_seconds += seconds
+            kind.early_frames += frames
+        else:
+            kind.seconds += seconds
             kind.frames += frames
-        self._free[worker] = now
+        if since is not None:
+            lengths = self._early if early else self._lengths
+            lengths.setdefault(key_of(unit), _Lengths()).add(frames, seconds)
 
     def freed(self, worker: str, now: float | None) -> None:
         """A worker ended a unit badly; ``None``: itself, too, and another begins in its place."""
         if now is None:
             self._free.pop(worker, None)
+            self._started.pop(worker, None)
         else:
             self._free[worker] = now
 
@@ -128,6 +189,7 @@ class Forecast:
         """It failed, or is given up."""
         flight = self._flights.pop(unit.id)
         flight.kind.settled += frames_of(unit)
+        flight.kind.units_settled += 1
 
     def back(self, unit: Unit) -> None:
         """It is to be done again, by somebody."""
@@ -135,15 +197,19 @@ class Forecast:
         kind, frames = self._kind(unit), frames_of(unit)
         if flight is None:
             kind.settled -= frames
+            kind.units_settled -= 1
         kind.waiting += frames
+        kind.units_waiting += 1
 
     def share(self) -> float:
         """Of the whole work, 0 to 1, what is done."""
-        costs = self._costs()
-        total = sum(kind.total * costs[name] for name, kind in self._kinds.items())
+        costs, overhead = self._costs()
+        total = sum(kind.total * costs[name] + kind.units * overhead for name, kind in self._kinds.items())
         if total <= 0:
             return 1.0
-        done = sum(kind.settled * costs[name] for name, kind in self._kinds.items())
+        done = sum(
+            kind.settled * costs[name] + kind.units_settled * overhead for name, kind in self._kinds.items()
+        )
         done += sum(self._done(flight) * costs[key_of(flight.unit)] for flight in self._flights.values())
         return min(1.0, max(0.0, done / total))
 
@@ -158,22 +224,27 @@ class Forecast:
         queued = sum(kind.waiting for kind in self._kinds.values())
         if queued <= 0 and not self._flights:
             return 0.0
-        if not any(kind.frames for kind in self._kinds.values()) and not any(
+        if not any(kind.frames or kind.early_frames for kind in self._kinds.values()) and not any(
             map(_seen, self._flights.values())
         ):
             return None
-        costs = self._costs()
-        ends = [self._rest(flight, costs[key_of(flight.unit)], now) for flight in self._flights.values()]
+        costs, overhead = self._costs()
+        ends = [
+            self._rest(flight, costs[key_of(flight.unit)], overhead, now) for flight in self._flights.values()
+        ]
         ends += [0.0] * (max(1, *self._busy) - len(ends))
         heapq.heapify(ends)
         units = []
         for unit in waiting:
             units.append(unit)
             if len(units) > ONE_BY_ONE:
-                total = sum(kind.waiting * costs[name] for name, kind in self._kinds.items())
+                total = sum(
+                    kind.waiting * costs[name] + kind.units_waiting * overhead
+                    for name, kind in self._kinds.items()
+                )
                 return max(max(ends), (sum(ends) + total) / len(ends))
         for unit in units:
-            heapq.heapreplace(ends, ends[0] + frames_of(unit) * costs[key_of(unit)])
+            heapq.heapreplace(ends, ends[0] + frames_of(unit) * costs[key_of(unit)] + overhead)
         return max(ends)
 
     def _kind(self, unit: Unit) -> _Kind:
@@ -182,21 +253,47 @@ class Forecast:
             found = self._kinds[key_of(unit)] = _Kind(MODEL_PIXELS + (unit.pixels or 1e6))
         return found
 
-    def _costs(self) -> dict[str, float]:
-        """Seconds of one worker for a frame of each kind."""
-        measured = {name: [kind.seconds, kind.frames] for name, kind in self._kinds.items()}
-        for flight in self._flights.values():
-            if flight.first is not None and _seen(flight):
-                frames = flight.last[1] - flight.first[1]
-                one = measured[key_of(flight.unit)]
-                one[0] += flight.last[0] - flight.first[0]
-                one[1] += frames / _decoded_of_claimed(flight.kind)
+    def _costs(self) -> tuple[dict[str, float], float]:
+        """Seconds of one worker for a frame of each kind, and for each unit whatever its length."""
+        early_overhead = _overhead(self._early, USUAL_OVERHEAD)
+        early = {
+            name: (_without(kind.early_seconds, self._early.get(name), early_overhead), kind.early_frames)
+            for name, kind in self._kinds.items()
+        }
+        quicker = self._quicker(early, early_overhead)
+        overhead = _overhead(self._lengths, early_overhead * quicker)
+        measured = self._measured(overhead)
+        for name, (seconds, of) in early.items():
+            measured[name] = (measured[name][0] + seconds * quicker, measured[name][1] + of)
         weight = sum(of * self._kinds[name].pixels for name, (_, of) in measured.items())
         scale = sum(seconds for seconds, _ in measured.values()) / weight if weight else 1e-6
-        return {
+        costs = {
             name: (DOUBT * scale * self._kinds[name].pixels + seconds) / (DOUBT + of)
             for name, (seconds, of) in measured.items()
         }
+        return costs, overhead
+
+    def _measured(self, overhead: float) -> dict[str, tuple[float, float]]:
+        """Seconds and frames by kind, of workers that are up to speed, and of units under way."""
+        found = {
+            name: (_without(kind.seconds, self._lengths.get(name), overhead), kind.frames)
+            for name, kind in self._kinds.items()
+        }
+        for flight in self._flights.values():
+            if flight.first is not None and _seen(flight):
+                seconds, of = found[key_of(flight.unit)]
+                frames = (flight.last[1] - flight.first[1]) / _decoded_of_claimed(flight.kind)
+                found[key_of(flight.unit)] = seconds + flight.last[0] - flight.first[0], of + frames
+        return found
+
+    def _quicker(self, early: dict[str, tuple[float, float]], overhead: float) -> float:
+        """What the time of a worker's first seconds is multiplied by: from kinds that were seen then and later."""
+        then = since = 0.0
+        for name, (seconds, frames) in self._measured(overhead).items():
+            if frames and early[name][1]:
+                then += early[name][0]
+                since += early[name][1] * seconds / frames
+        return min(1.0, max(SLOWEST, since / then)) if then else 1.0
 
     def _done(self, flight: _Flight) -> float:
         """Frames of a unit under way that are done, of those claimed."""
@@ -205,11 +302,33 @@ class Forecast:
             return min(frames, decoded)
         return frames * decoded / max(frames, decoded / MOST)  # a guess may be far too low
 
-    def _rest(self, flight: _Flight, cost: float, now: float) -> float:
+    def _rest(self, flight: _Flight, cost: float, overhead: float, now: float) -> float:
+        """Half of the overhead is thought to come before the first frame, half behind the last."""
         frames = frames_of(flight.unit)
         if flight.first is None:
-            return max(0.0, frames * cost - (now - flight.begun))
-        return max(0.0, (frames - self._done(flight)) * cost - (now - flight.last[0]))
+            return max(0.0, frames * cost + overhead - (now - flight.begun))
+        rest = (frames - self._done(flight)) * cost - (now - flight.last[0])
+        return max(0.0, rest) + overhead / 2
+
+
+def _overhead(lengths: dict[str, _Lengths], usual: float) -> float:
+    """Seconds of one worker for each unit, whatever its length.
+
+    Least squares of seconds = cost x frames + overhead with a cost for each kind and one overhead, each unit weighed by
+    1/frames²: units of a kind differ by a share of what they take. Where lengths hardly differ, what is usual counts
+    (a prior whose spread is 0.2 s, beside costs that differ by a fifth).
+    """
+    told = lengths.values()
+    seconds = sum(of.rate_inverse - of.inverse * of.rate / of.count for of in told)
+    units = sum(of.inverse_square - of.inverse**2 / of.count for of in told)
+    count = sum(of.count for of in told)
+    prior = (sum(of.rate for of in told) / count) ** 2 if count else 1.0
+    return max(0.0, (seconds + prior * usual) / (units + prior))
+
+
+def _without(seconds: float, of: _Lengths | None, overhead: float) -> float:
+    """What frames took; some of it is left, whatever the overhead is taken for."""
+    return seconds if of is None else max(0.1 * seconds, seconds - of.count * overhead)
 
 
 def _seen(flight: _Flight) -> bool:

@@ -22,6 +22,8 @@ SCOUTING = 0.05
 """Of all work, what scouts may be at most."""
 SCOUTS = 6
 """Of each kind, at most: files of one kind differ, too."""
+SHORT = 4
+"""Of each kind, at most, that are shorter than those."""
 SCOUT = 240.0
 """Frames from which on a unit tells what one costs: a process takes half a second to get used to a kind."""
 LONG = 1.5
@@ -46,8 +48,10 @@ def scouts(units: Iterable[Unit]) -> list[Unit]:
         return []
     work = {name: sum(map(_work, of)) for name, of in kinds.items()}
     allowed = SCOUTING * sum(work.values()) / len(kinds)
-    chosen = [_scouts_of(kinds[name], allowed) for name in sorted(kinds, key=lambda name: -work[name])]
-    return [unit for turn in zip_longest(*chosen) for unit in turn if unit is not None]
+    names = sorted(kinds, key=lambda name: -work[name])
+    telling = [_scouts_of(kinds[name], allowed) for name in names]
+    short = [_short_of(kinds[name], allowed, found) for name, found in zip(names, telling, strict=True)]
+    return [unit for of in (telling, short) for turn in zip_longest(*of) for unit in turn if unit is not None]
 
 
 def _scouts_of(units: list[Unit], allowed: float) -> list[Unit]:
@@ -60,6 +64,13 @@ def _scouts_of(units: list[Unit], allowed: float) -> list[Unit]:
             allowed -= _work(unit)
             found.append(unit)
     return found
+
+
+def _short_of(units: list[Unit], allowed: float, chosen: list[Unit]) -> list[Unit]:
+    """The shortest, behind the others, when processes are used to the kind: they tell what a unit costs by itself."""
+    taken = {unit.id for unit in chosen}
+    ordered = sorted((unit for unit in units if unit.id not in taken), key=frames_of)
+    return [unit for unit in ordered[:SHORT] if frames_of(unit) < SCOUT and _work(unit) * SHORT <= allowed]
 
 
 def long_ones_first(units: Iterable[Unit]) -> list[Unit]:

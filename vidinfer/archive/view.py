@@ -27,6 +27,8 @@ SHARE = 0.02
 """and more where it takes more than this share of the time, as with a thousand workers,"""
 LONGEST = 3.0
 """but never more than this: on a busy machine one telling may take long by chance."""
+ENDING, ENDING_A_UNIT = 1.0, 0.003
+"""Seconds that manifest and report take behind the last unit, about."""
 FAILURES = 20
 """Sources that failed, of which the last are told."""
 
@@ -125,14 +127,15 @@ class View:
         if now - self._told < self._every or self._agenda is None:
             return
         self._told = now
-        status = self._status(now, flying, self._agenda)
+        ending = ENDING + ENDING_A_UNIT * self._agenda.units
+        status = self._status(now, flying, self._agenda, ending)
         self._observer.archive(status)
         self._tell(status, "running")
         self._every = min(max(EVERY, (self._clock.now() - now) / SHARE), LONGEST)
 
     def end(self, state: Literal["complete", "interrupted"]) -> None:
         """The run is over."""
-        self._tell(self._status(self._clock.now(), {}, self._agenda or Agenda()), state)
+        self._tell(self._status(self._clock.now(), {}, self._agenda or Agenda(), 0.0), state)
 
     def _tell(self, status: ArchiveStatus, state: str) -> None:
         told: dict[str, Any] = {"state": state, **status.as_dict(), "failures": list(self._failures)}
@@ -142,7 +145,7 @@ class View:
         self._workers.pop(unit.id, None)
         self._tally.ended(unit.id, decoded)
 
-    def _status(self, now: float, flying: Mapping[str, Unit], agenda: Agenda) -> ArchiveStatus:
+    def _status(self, now: float, flying: Mapping[str, Unit], agenda: Agenda, ending: float) -> ArchiveStatus:
         told = (
             WorkerStatus(
                 heard.worker,
@@ -156,6 +159,7 @@ class View:
         )
         workers = sorted(told, key=attrgetter("name"))
         light = self.pace.light()
+        left = self._forecast.left(now, agenda.queue())
         return ArchiveStatus(
             sources=self._sources,
             sources_done=self._sources_done,
@@ -165,7 +169,7 @@ class View:
             seconds=now - self._tally.began,
             frames_per_second=self._tally.rate(now),
             share_done=self._forecast.share(),
-            seconds_left=self._forecast.left(now, agenda.queue()),
+            seconds_left=None if left is None else left + ending,
             share_of_bound=None if light is None else light[0],
             quarantined=self._given_up,
             failed=self._sources_failed,
