@@ -123,8 +123,8 @@ def test_about_right_where_only_bytes_are_known(workers: int) -> None:
 def test_a_model_to_which_all_sizes_are_the_same(workers: int) -> None:
     """It scales every picture to its own size, so a guess by pixels is wrong by up to three times: scouts tell.
 
-    Files differ by a fifth here, and what a worker's first seconds tell counts as little: of 120 such archives 7 were
-    wrong by more than a tenth at some moment of the first half, by 11.5 % at most.
+    Files differ by a fifth here, and what a worker's first seconds tell counts as little: of 120 such archives 6 were
+    wrong by more than a tenth at some moment of the first half, by 11.3 % at most.
     """
     rng = random.Random(workers)
     for _ in range(4):

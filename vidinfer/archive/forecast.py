@@ -31,6 +31,8 @@ DOUBT = 150.0
 takes it longer."""
 WARM = 10.0
 """Seconds that a worker takes to get up to speed: measured, 20 to 60 % slower at first."""
+UNSURE = 30.0
+"""Seconds of workers that the guess counts as that they were as quick at first as later."""
 SLOWEST = 0.5
 """Twice as slow at first as later, at most."""
 USUAL_OVERHEAD = 0.07
@@ -293,7 +295,7 @@ class Forecast:
             if frames and early[name][1]:
                 then += early[name][0]
                 since += early[name][1] * seconds / frames
-        return min(1.0, max(SLOWEST, since / then)) if then else 1.0
+        return min(1.0, max(SLOWEST, (since + UNSURE) / (then + UNSURE)))
 
     def _done(self, flight: _Flight) -> float:
         """Frames of a unit under way that are done, of those claimed."""
