@@ -303,3 +303,16 @@ def test_keyframes_come_every_two_seconds_at_least(tmp_path: Path) -> None:
             if p.size and p.is_keyframe and p.pts is not None
         ]
     assert max(b - a for a, b in pairwise(keys)) <= 2.0
+
+
+@pytest.mark.parametrize("size", [(96, 64), (320, 240), (480, 272)])
+def test_the_same_pictures_make_the_same_file(tmp_path: Path, size: tuple[int, int]) -> None:
+    """However the memory looks that the encoder gets: each is used by something else before."""
+    source = make_video(tmp_path / "moving.mp4", frames=14, size=size, draw=draw_colours)
+    random, files = np.random.default_rng(1), set()
+    for i in range(6):
+        used = [random.integers(0, 255, random.integers(1_000, 1_000_000), np.uint8) for _ in range(20)]
+        del used
+        render(source, tmp_path / f"{i}.mp4", x264=X264)
+        files.add((tmp_path / f"{i}.mp4").read_bytes())
+    assert len(files) == 1

@@ -10,7 +10,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vidinfer.sink.codec import Codec
+from vidinfer.sink.codec import Codec, steady_options
 from vidinfer.sink.planes import even
 
 __all__ = ["H264Track"]
@@ -54,7 +54,8 @@ class H264Track:
         self.padded = self.size != (width, height)
         self._time_base = time_base
         keyframes = min(max(round(_KEYFRAME_SECONDS * rate), _KEYFRAME_FRAMES[0]), _KEYFRAME_FRAMES[1])
-        stream = output.add_stream(codec.name, rate=rate, options={**codec.options, "g": str(keyframes)})
+        options = {**codec.options, **steady_options(codec, self.size[0]), "g": str(keyframes)}
+        stream = output.add_stream(codec.name, rate=rate, options=options)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = *self.size, "yuv420p"
         stream.time_base = time_base
