@@ -90,7 +90,7 @@ def test_a_camera_that_is_pulled_and_plugged_in_again(device: Device, tmp_path: 
     with program(*OPTIONS, str(out), "--video", variables=device.variables) as running:
         wait_for(lambda: grown(out, NAME, 12), running)
         device.unplugged()
-        running.until("lost: unplugged")
+        running.until("lost: .*(unplugged|no camera)")  # the next attempt may have failed before it is told
         device.plugged_in(formats="MJPG")
         running.until(r"live \(epoch 2, 160x120 mjpeg\)")
         more_labels(running, out, epoch=2)
@@ -109,8 +109,8 @@ def test_a_camera_that_hangs_is_noticed_and_asked_again(device: Device, tmp_path
     with program(*OPTIONS, str(out), "--video", variables=device.variables) as running:
         wait_for(lambda: grown(out, NAME, 12), running)
         device.plugged_in(state="stalled")
-        running.until(r"lost: stalled: nothing came for \d")
-        wait_for(lambda: device.asked.count("on YUYV") == 2, running)
+        running.until(r"lost: .*stalled: nothing came for \d")
+        wait_for(lambda: device.asked.count("on YUYV") >= 2, running)
         device.plugged_in()
         running.until(r"live \(epoch 2, 160x120 rawvideo\)")
         more_labels(running, out, epoch=2)
