@@ -63,13 +63,22 @@ def program(*arguments: str, variables: Mapping[str, str] | None = None) -> Iter
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | dict(variables or {})
     command = [sys.executable, "-m", "vidinfer", *arguments]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        preexec_fn=_as_in_a_terminal,
     ) as p:
         running = Program(p)
         try:
             yield running
         finally:
             running.end()
+
+
+def _as_in_a_terminal() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup, which is handed down
 
 
 def grown(out: Path, name: str, labels: int) -> bool:
