@@ -121,20 +121,14 @@ def test_about_right_where_only_bytes_are_known(workers: int) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
 def test_a_model_to_which_all_sizes_are_the_same(workers: int) -> None:
-    """It scales every picture to its own size, so a guess by pixels is wrong by up to three times: scouts tell.
-
-    Files differ by a fifth here, and what a worker's first seconds tell counts as little: of 120 such archives 6 were
-    wrong by more than a tenth at some moment of the first half, by 11.3 % at most.
-    """
+    """It scales every picture to its own size, so a guess by pixels is wrong by up to three times: scouts tell."""
     rng = random.Random(workers)
     for _ in range(4):
         given = archive(rng, count=500, workers=workers, kinds=4, spread=0.0)
         units = begun_in_order(sorted(given.units, key=key_of))
         seconds = {unit.id: 0.05 + 0.02 * unit.frames * rng.uniform(0.8, 1.2) for unit in units}
         found = errors(Archive(units, seconds, workers, 10.0))
-        early = found[: len(found) // 2]
-        assert max(early) < 0.12
-        assert sum(error < 0.10 for error in early) > 0.9 * len(early)
+        assert max(found[: len(found) // 2]) < 0.10
 
 
 @pytest.mark.parametrize("overhead", [0.0, 0.1, 0.5])

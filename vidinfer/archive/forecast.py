@@ -35,7 +35,7 @@ UNSURE = 30.0
 """Seconds of workers that the guess counts as that they were as quick at first as later."""
 SLOWEST = 0.5
 """Twice as slow at first as later, at most."""
-USUAL_OVERHEAD = 0.07
+USUAL_OVERHEAD = 0.05
 """Seconds of a worker for each unit, until units of several lengths tell."""
 ONE_BY_ONE = 2000
 """Units that wait, up to which they are handed out in thought; more even out."""

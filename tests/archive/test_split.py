@@ -1,0 +1,157 @@
+"""Files that are divided into units: their labels are those of the whole, whatever becomes of a part."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.archive.conftest import Runner, outputs
+from tests.archive.test_run import Seen
+from tests.media import make_video
+from vidinfer.archive.header_reader import HeaderReader
+from vidinfer.archive.labeller import UnitLabeller
+from vidinfer.archive.unit import Unit
+from vidinfer.errors import SourceError
+from vidinfer.source import Part, split
+
+
+@pytest.fixture
+def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive of one clip that is long enough to be split."""
+    monkeypatch.setattr("vidinfer.archive.planning.SPLIT_BYTES", 0)
+    (tmp_path / "in").mkdir()
+    make_video(tmp_path / "in/long.mp4", frames=100, gop=10, b_frames=2)
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_split_file_gives_the_labels_of_the_whole(
+    tmp_path: Path, label_archive: Runner, long: Path, form: str
+) -> None:
+    seen = Seen()
+    label_archive(long, unit_frames=20, observer=seen, labels=form)
+    assert seen.todo == 5
+    label_archive(long, out=tmp_path / "whole", labels=form)
+    name = f"long.labels.{form}"
+    assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "whole")[name]
+    document = json.loads((tmp_path / "out/long.run.json").read_text())
+    whole = json.loads((tmp_path / "whole/long.run.json").read_text())
+    assert document["frames"] == whole["frames"]
+    assert document["source"]["found"] == whole["source"]["found"]
+    assert len(document["archive"]["units"]) == 5
+
+
+@pytest.mark.parametrize("options", [{"fps": Fraction(2)}, {"every": 3}, {"keyframes": True}, {"every": 11}])
+def test_a_sampled_file_is_split_and_gives_the_labels_of_the_whole(
+    tmp_path: Path, label_archive: Runner, long: Path, options: dict[str, object]
+) -> None:
+    seen = Seen()
+    label_archive(long, unit_frames=4, observer=seen, **options)
+    assert seen.todo is not None
+    assert seen.todo > 1
+    label_archive(long, out=tmp_path / "whole", **options)
+    name = "long.labels.jsonl"
+    assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "whole")[name]
+    document, whole = (json.loads((tmp_path / out / "long.run.json").read_text()) for out in ("out", "whole"))
+    assert document["frames"] == whole["frames"]
+    assert document["frames"]["decoded"] == 100
+    told, usual = (of["source"]["found"]["selective_decoding"] for of in (document, whole))
+    assert told["used"] == usual["used"]
+    if usual["used"]:
+        at_most = usual["frames_passed_over"]
+        assert at_most - seen.todo < told["frames_passed_over"] <= at_most, (
+            "the first of each part is decoded"
+        )
+
+
+def test_still_frames_of_a_split_file_begin_anew_with_each_part(
+    tmp_path: Path, label_archive: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidinfer.archive.planning.SPLIT_BYTES", 0)
+    (tmp_path / "in").mkdir()
+    make_video(
+        tmp_path / "in/a.mp4", frames=100, gop=10, draw=lambda _, w, h: np.full((h, w, 3), 90, np.uint8)
+    )
+    seen = Seen()
+    label_archive(tmp_path / "in", unit_frames=20, observer=seen, skip_static=True)
+    assert seen.todo == 5
+    lines = [json.loads(line) for line in (tmp_path / "out/a.labels.jsonl").read_text().splitlines()]
+    frames = [line for line in lines if "frame" in line]
+    assert len(frames) == 100
+    begins = [line["by"] for line in frames if line["frame"] % 20 == 0]
+    assert begins == ["model"] * 5
+    assert all(line["from_frame"] // 20 == line["frame"] // 20 for line in frames if line["by"] != "model")
+    still = json.loads((tmp_path / "out/a.run.json").read_text())["skip_static"]
+    assert still["propagated"] == sum(line["by"] == "propagated" for line in frames) > 80
+
+
+def test_a_file_whose_parts_cannot_be_had_is_labelled_in_one_go(
+    tmp_path: Path, label_archive: Runner, long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_archive(long, out=tmp_path / "whole")
+
+    def wrong(self: HeaderReader, path: Path, frames: int, sampling: object) -> tuple[Part, ...]:
+        parts = split(path, frames).parts
+        return (*parts[:2], replace(parts[2], frames=parts[2].frames + 1), *parts[3:])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HeaderReader, "split", wrong)
+        report = label_archive(long, unit_frames=20)
+        shutil.copytree(long, tmp_path / "twice")
+        shutil.copy(tmp_path / "twice/long.mp4", tmp_path / "twice/same.mp4")
+        label_archive(tmp_path / "twice", unit_frames=20, out=tmp_path / "out2")
+    assert report.exit_status == 0
+    assert outputs(tmp_path / "out")["long.labels.jsonl"] == outputs(tmp_path / "whole")["long.labels.jsonl"]
+    for out in ("out", "out2"):
+        status = json.loads((tmp_path / out / ".vidinfer/status.json").read_text())
+        assert status["units"] == {"total": 1, "done": 1, "quarantined": 0}
+        assert status["share_done"] == 1
+    seen = Seen()
+    label_archive(long, unit_frames=20, observer=seen)
+    assert seen.todo == 0, "it is remembered"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_frames": 5},
+        {"start": Fraction(1)},
+        {"duration": Fraction(1)},
+        {"every": 3, "fps": Fraction(2)},
+        {"keyframes": True, "fps": Fraction(2)},
+    ],
+)
+def test_what_depends_on_frames_before_is_not_split(
+    label_archive: Runner, long: Path, options: dict[str, object]
+) -> None:
+    seen = Seen()
+    label_archive(long, unit_frames=20, observer=seen, **options)
+    assert seen.todo == 1
+
+
+def test_a_part_that_was_given_up_is_a_gap(
+    tmp_path: Path, label_archive: Runner, long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbours are labelled all the same."""
+
+    def label(self: UnitLabeller, unit: Unit, target: Path) -> dict[str, object]:
+        if unit.part.first == 40:
+            raise SourceError("no")
+        return whole(self, unit, target)
+
+    whole = UnitLabeller.label
+    monkeypatch.setattr(UnitLabeller, "label", label)
+    report = label_archive(long, unit_frames=20)
+    assert report.sources[0].status == "damaged"
+    lines = [json.loads(line) for line in (tmp_path / "out/long.labels.jsonl").read_text().splitlines()]
+    assert [line["frame"] for line in lines if line["outcome"] == "labelled"] == [*range(40), *range(60, 100)]
+    (gap,) = (line for line in lines if line["outcome"] == "gap")
+    assert lines.index(gap) == 40
+    assert gap["reason"] == "given up: no"
+    assert gap["first_pts"] < gap["last_pts"]
