@@ -154,7 +154,7 @@ def of_kind(kind: str, *frames: int) -> list[Unit]:
 def test_short_ones_of_each_kind_go_before_all_others() -> None:
     small, large = of_kind("small", *[300] * 40, 250, 1000), of_kind("large", *[500] * 39, 240, 260, 9000)
     told = [240, 250, 260, 300, 500, 300]
-    assert [unit.frames for unit in scouts(small + large)] == told, (
+    assert [unit.frames for unit in scouts(small + large)[0]] == told, (
         "in turn, first that of which most is to do"
     )
     first = begun_in_order(small + large)
@@ -163,8 +163,23 @@ def test_short_ones_of_each_kind_go_before_all_others() -> None:
 
 
 def test_scouts_that_would_tell_nothing_or_take_too_long() -> None:
-    assert scouts(of_kind("one", 300, 400, 500)) == []
+    assert scouts(of_kind("one", 300, 400, 500)) == ([], [])
     clips, films = of_kind("clips", *[20, 30, 25] * 200), of_kind("films", *[90_000] * 3)
-    assert [unit.frames for unit in scouts(clips + films)] == [30] * 6 + [20] * 4, (
+    first, again = scouts(clips + films)
+    assert [unit.frames for unit in first] == [30] * 6 + [20] * 4, (
         "the longest clips and then the shortest; no film is a scout"
     )
+    assert [unit.frames for unit in again] == [20] * 4
+
+
+def test_short_ones_are_begun_again_when_processes_are_up_to_speed() -> None:
+    small, large = of_kind("small", *[30] * 40, *[900] * 20), of_kind("large", *[30] * 40, *[900] * 20)
+    ordered = begun_in_order(small + large)
+    first, again = scouts(small + large)
+    assert ordered[: len(first)] == first
+    assert [unit.frames for unit in again] == [30] * 8
+    at = ordered.index(again[0])
+    assert ordered[at : at + 8] == again
+    before = sum(unit.frames for unit in ordered[:at])
+    assert 0.06 <= before / sum(unit.frames for unit in ordered) < 0.06 + 0.03
+    assert sorted(unit.id for unit in ordered) == sorted(unit.id for unit in small + large)

@@ -26,7 +26,7 @@ MODEL_PIXELS = 4e6
 resnet50; less for the lightest models, far more for R-CNNs."""
 MOST = 0.8
 """Of a unit under way whose length nobody knows, this much is thought to be done at most."""
-DOUBT = 150.0
+DOUBT = 75.0
 """Frames that the guess for a kind counts as, against those that were measured: what a process does first of a kind
 takes it longer."""
 WARM = 10.0

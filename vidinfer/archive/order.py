@@ -4,14 +4,15 @@ A unit that takes far longer than others and is begun among the last keeps the w
 its own idle. So those go first; all others stay in the order of their sources, which are then complete one by one.
 Before all of them go some short ones of each kind of video, so that the time left is told from what each of them costs:
 what a kind costs that nobody has seen yet can only be guessed, and the guess may be wrong by far (a model that
-scales every picture to its own size takes as long for a small one).
+scales every picture to its own size takes as long for a small one). A few of the shortest come once more a little
+later: what a unit costs however short it is shows when processes are up to speed, not before.
 """
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Iterable
-from itertools import zip_longest
 
 from vidinfer.archive.forecast import MODEL_PIXELS, frames_of, key_of
 from vidinfer.archive.unit import Unit
@@ -23,7 +24,9 @@ SCOUTING = 0.05
 SCOUTS = 6
 """Of each kind, at most: files of one kind differ, too."""
 SHORT = 4
-"""Of each kind, at most, that are shorter than those."""
+"""Of each kind, at most, that are shorter than those; and as many again,"""
+AGAIN = 0.06
+"""once so much of all work is begun: processes are up to speed then, before that they take longer for a unit."""
 SCOUT = 240.0
 """Frames from which on a unit tells what one costs: a process takes half a second to get used to a kind."""
 LONG = 1.5
@@ -33,25 +36,34 @@ LONG = 1.5
 def begun_in_order(units: Iterable[Unit]) -> list[Unit]:
     """Scouts, those that would be late, the rest."""
     given = list(units)
-    first = scouts(given)
-    ahead = {unit.id for unit in first}
-    return first + long_ones_first(unit for unit in given if unit.id not in ahead)
+    first, again = scouts(given)
+    ahead = {unit.id for unit in first + again}
+    rest = long_ones_first(unit for unit in given if unit.id not in ahead)
+    ordered, enough = first + rest, AGAIN * sum(map(_work, given))
+    begun = itertools.takewhile(lambda work: work < enough, itertools.accumulate(map(_work, ordered)))
+    at = max(len(first), sum(1 for _ in begun) + 1)
+    return ordered[:at] + again + ordered[at:]
 
 
-def scouts(units: Iterable[Unit]) -> list[Unit]:
-    """Short units of each kind in turn, those first of which there is most to do; none where there is one kind only, or
-    where the shortest of a kind is too long."""
+def scouts(units: Iterable[Unit]) -> tuple[list[Unit], list[Unit]]:
+    """Short units of each kind in turn, those first of which there is most to do, and those to be begun when processes
+    are up to speed; none where there is one kind only, or where the shortest of a kind is too long."""
     kinds: dict[str, list[Unit]] = {}
     for unit in units:
         kinds.setdefault(key_of(unit), []).append(unit)
     if len(kinds) < 2:
-        return []
+        return [], []
     work = {name: sum(map(_work, of)) for name, of in kinds.items()}
     allowed = SCOUTING * sum(work.values()) / len(kinds)
     names = sorted(kinds, key=lambda name: -work[name])
     telling = [_scouts_of(kinds[name], allowed) for name in names]
     short = [_short_of(kinds[name], allowed, found) for name, found in zip(names, telling, strict=True)]
-    return [unit for of in (telling, short) for turn in zip_longest(*of) for unit in turn if unit is not None]
+    first, again = [of[:SHORT] for of in short], [of[SHORT:] for of in short]
+    return _in_turn(telling) + _in_turn(first), _in_turn(again)
+
+
+def _in_turn(of: Iterable[list[Unit]]) -> list[Unit]:
+    return [unit for turn in itertools.zip_longest(*of) for unit in turn if unit is not None]
 
 
 def _scouts_of(units: list[Unit], allowed: float) -> list[Unit]:
@@ -70,7 +82,9 @@ def _short_of(units: list[Unit], allowed: float, chosen: list[Unit]) -> list[Uni
     """The shortest, behind the others, when processes are used to the kind: they tell what a unit costs by itself."""
     taken = {unit.id for unit in chosen}
     ordered = sorted((unit for unit in units if unit.id not in taken), key=frames_of)
-    return [unit for unit in ordered[:SHORT] if frames_of(unit) < SCOUT and _work(unit) * SHORT <= allowed]
+    return [
+        unit for unit in ordered[: 2 * SHORT] if frames_of(unit) < SCOUT and _work(unit) * SHORT <= allowed
+    ]
 
 
 def long_ones_first(units: Iterable[Unit]) -> list[Unit]:
