@@ -169,7 +169,7 @@ def test_scouts_that_would_tell_nothing_or_take_too_long() -> None:
     assert [unit.frames for unit in first] == [30] * 6 + [20] * 4, (
         "the longest clips and then the shortest; no film is a scout"
     )
-    assert [unit.frames for unit in again] == [20] * 4
+    assert [unit.frames for unit in again] == [20] * 12
 
 
 def test_short_ones_are_begun_again_when_processes_are_up_to_speed() -> None:
@@ -177,9 +177,9 @@ def test_short_ones_are_begun_again_when_processes_are_up_to_speed() -> None:
     ordered = begun_in_order(small + large)
     first, again = scouts(small + large)
     assert ordered[: len(first)] == first
-    assert [unit.frames for unit in again] == [30] * 8
+    assert [unit.frames for unit in again] == [30] * 24
     at = ordered.index(again[0])
-    assert ordered[at : at + 8] == again
+    assert ordered[at : at + 24] == again
     before = sum(unit.frames for unit in ordered[:at])
     assert 0.06 <= before / sum(unit.frames for unit in ordered) < 0.06 + 0.03
     assert sorted(unit.id for unit in ordered) == sorted(unit.id for unit in small + large)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Archive:
     seconds: dict[str, float]
     workers: int
     start_up: float
+    first: tuple[float, ...] = ()
+    """Seconds more that a worker takes for its first units of each kind."""
 
 
 def archive(
@@ -65,12 +68,14 @@ def errors(of: Archive, *, beat: float = 60.0) -> list[float]:
     events: list[tuple[float, int, str, Unit | None]] = []
     order = iter(range(10**9))
     begun: dict[str, tuple[float, float]] = {}
+    met: dict[tuple[str, str], Iterator[float]] = {}
 
     def begin(worker: str, now: float, start_up: float = 0.0) -> None:
         if waiting:
             unit = waiting.pop()
             forecast.begun(unit, now)
-            begun[unit.id] = (now + start_up, now + start_up + of.seconds[unit.id])
+            more = next(met.setdefault((worker, key_of(unit)), iter(of.first)), 0.0)
+            begun[unit.id] = (now + start_up, now + start_up + of.seconds[unit.id] + more)
             heapq.heappush(events, (begun[unit.id][1], next(order), worker, unit))
 
     for i in range(of.workers):
@@ -146,6 +151,30 @@ def test_what_each_unit_costs_whatever_its_length(workers: int, overhead: float)
     ordered = begun_in_order(sorted(units, key=lambda unit: -unit.frames))
     found = errors(Archive(ordered, seconds, workers, 10.0), beat=2.0)
     assert len(found) > 20
+    assert sum(error < 0.10 for error in found) > 0.95 * len(found)
+
+
+@pytest.mark.parametrize("overhead", [0.0, 0.1])
+@pytest.mark.parametrize("seed", range(6))
+def test_workers_that_are_slower_at_first(seed: int, overhead: float) -> None:
+    """By as much as measured with OpenVINO, so short files most of all: some of those come once more, later, and tell
+    what they cost in a run of two minutes from a fifth of it on."""
+    rng = random.Random(seed)
+    kinds = (
+        ("h264 256x144", 36_864, 0.019),
+        ("h264 640x360", 230_400, 0.02),
+        ("h264 1280x720", 921_600, 0.021),
+    )
+    lengths = rng.choices([30, 90, 240, 600, 1800], weights=[60, 20, 8, 3, 1], k=150)
+    units, seconds = [], {}
+    for i, frames in enumerate(lengths):
+        name, pixels, cost = rng.choice(kinds)
+        units.append(Unit(f"{i}", Path(f"{i}.mp4"), (1, "0"), frames=frames, kind=name, pixels=pixels))
+        seconds[f"{i}"] = overhead + frames * cost * rng.uniform(0.97, 1.03)
+    given = Archive(begun_in_order(units), seconds, 2, 3.0, first=(0.6, 0.25, 0.15))
+    found = errors(given, beat=1.0)
+    assert len(found) > 50
+    found = found[len(found) // 8 :]
     assert sum(error < 0.10 for error in found) > 0.95 * len(found)
 
 

@@ -24,8 +24,10 @@ SCOUTING = 0.05
 SCOUTS = 6
 """Of each kind, at most: files of one kind differ, too."""
 SHORT = 4
-"""Of each kind, at most, that are shorter than those; and as many again,"""
-AGAIN = 0.06
+"""Of each kind, at most, that are shorter than those;"""
+AGAIN = 12
+"""and so many more,"""
+LATER = 0.06
 """once so much of all work is begun: processes are up to speed then, before that they take longer for a unit."""
 SCOUT = 240.0
 """Frames from which on a unit tells what one costs: a process takes half a second to get used to a kind."""
@@ -39,7 +41,7 @@ def begun_in_order(units: Iterable[Unit]) -> list[Unit]:
     first, again = scouts(given)
     ahead = {unit.id for unit in first + again}
     rest = long_ones_first(unit for unit in given if unit.id not in ahead)
-    ordered, enough = first + rest, AGAIN * sum(map(_work, given))
+    ordered, enough = first + rest, LATER * sum(map(_work, given))
     begun = itertools.takewhile(lambda work: work < enough, itertools.accumulate(map(_work, ordered)))
     at = max(len(first), sum(1 for _ in begun) + 1)
     return ordered[:at] + again + ordered[at:]
@@ -83,7 +85,9 @@ def _short_of(units: list[Unit], allowed: float, chosen: list[Unit]) -> list[Uni
     taken = {unit.id for unit in chosen}
     ordered = sorted((unit for unit in units if unit.id not in taken), key=frames_of)
     return [
-        unit for unit in ordered[: 2 * SHORT] if frames_of(unit) < SCOUT and _work(unit) * SHORT <= allowed
+        unit
+        for unit in ordered[: SHORT + AGAIN]
+        if frames_of(unit) < SCOUT and _work(unit) * SHORT <= allowed
     ]
 
 
