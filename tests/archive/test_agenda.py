@@ -163,7 +163,9 @@ def test_short_ones_of_each_kind_go_before_all_others() -> None:
 
 
 def test_scouts_that_would_tell_nothing_or_take_too_long() -> None:
-    assert scouts(of_kind("one", 300, 400, 500)) == ([], [])
+    assert scouts([]) == scouts(of_kind("one", 300, 400, 500)) == ([], [])
+    first, again = scouts(of_kind("one", *[30] * 20, *[3000] * 20))
+    assert [unit.frames for unit in first + again] == [30] * 16, "of one kind, those that tell the overhead"
     clips, films = of_kind("clips", *[20, 30, 25] * 200), of_kind("films", *[90_000] * 3)
     first, again = scouts(clips + films)
     assert [unit.frames for unit in first] == [30] * 6 + [20] * 4, (

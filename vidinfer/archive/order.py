@@ -49,16 +49,15 @@ def begun_in_order(units: Iterable[Unit]) -> list[Unit]:
 
 def scouts(units: Iterable[Unit]) -> tuple[list[Unit], list[Unit]]:
     """Short units of each kind in turn, those first of which there is most to do, and those to be begun when processes
-    are up to speed; none where there is one kind only, or where the shortest of a kind is too long."""
+    are up to speed; of one kind alone, only those that are too short to tell what a frame costs. None where the
+    shortest of a kind is too long."""
     kinds: dict[str, list[Unit]] = {}
     for unit in units:
         kinds.setdefault(key_of(unit), []).append(unit)
-    if len(kinds) < 2:
-        return [], []
     work = {name: sum(map(_work, of)) for name, of in kinds.items()}
-    allowed = SCOUTING * sum(work.values()) / len(kinds)
+    allowed = SCOUTING * sum(work.values()) / max(1, len(kinds))
     names = sorted(kinds, key=lambda name: -work[name])
-    telling = [_scouts_of(kinds[name], allowed) for name in names]
+    telling = [_scouts_of(kinds[name], allowed) if len(kinds) > 1 else [] for name in names]
     short = [_short_of(kinds[name], allowed, found) for name, found in zip(names, telling, strict=True)]
     first, again = [of[:SHORT] for of in short], [of[SHORT:] for of in short]
     return _in_turn(telling) + _in_turn(first), _in_turn(again)
