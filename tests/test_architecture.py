@@ -21,7 +21,7 @@ LAYERS = [
     {"batcher", "sampling", "parity", "plan", "outputs", "report", "light", "windows", "still"},
     {"propagation", "audit"},
     {"service", "tuned", "scheduling"},
-    {"ring", "channel", "workers", "interrupt", "progress", "storage"},
+    {"ring", "channel", "workers", "ordered_map", "interrupt", "progress", "storage"},
     {*STAGES, "config", "testing", "preview"},
     {"feeder"},
     {"still_feeder"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
@@ -15,7 +14,8 @@ from vidinfer.archive.allowed import TimeAllowed
 from vidinfer.archive.choice import as_chosen, check_same_model, keep_model, known_model
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.engines import engine_factory
-from vidinfer.archive.finish import Part, finish_source, finished_before
+from vidinfer.archive.finish import finished_before
+from vidinfer.archive.finishing import GO_ON, Finishing
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
 from vidinfer.archive.look import Look, look_over
 from vidinfer.archive.planning import KnownFile, PlannedSource, plan_source
@@ -37,7 +37,6 @@ from vidinfer.source import SourceFile, expand_sources
 
 __all__ = ["run_archive"]
 
-GO_ON = "what is committed stays, run again to go on"
 TRIES = 3
 """Tries of a unit that ends badly."""
 SUSPECT = 3
@@ -115,8 +114,6 @@ class _Archive:
         self._allowed = TimeAllowed(config, clock)
         self._agenda = Agenda()
         self._stores = Stores()
-        self._complete: deque[PlannedSource] = deque()
-        """Sources whose outputs can be made."""
         self._flying: dict[str, Unit] = {}
         self._bad: dict[str, Quarantined] = {}
         """Units that are given up, for this run at least."""
@@ -127,6 +124,9 @@ class _Archive:
         """Units that were done before, by name, until that is told."""
         self._view = View(observer, clock, state)
         self._account = Account(config, observer, self._view, state)
+        self._finishing = Finishing(
+            state, self._agenda, self._account, self._view, observer, quarantine, self._bad
+        )
 
     def run(self) -> RunReport:
         """Plan, label, finish."""
@@ -227,7 +227,7 @@ class _Archive:
 
     def _settle_kept(self) -> None:
         self._view.kept(self._kept.values())
-        self._complete += [planned for unit in self._kept for planned in self._agenda.settle(unit)]
+        self._finishing.add(planned for unit in self._kept for planned in self._agenda.settle(unit))
         self._kept.clear()
 
     def _add(self, planned: PlannedSource) -> list[Unit]:
@@ -266,18 +266,17 @@ class _Archive:
             stopping = self._stop.requested or self._over()
             if not stopping:
                 self._submit(engine)
-            if not self._flying and not self._complete and (stopping or not self._agenda.waiting):
+            if not self._flying and not self._finishing.pending and (stopping or not self._agenda.waiting):
                 return
-            for event in engine.wait(0.0 if self._complete else TICK):
+            for event in engine.wait(0.0 if self._finishing.pending else TICK):
                 self._handle(event)
-            if self._complete:  # one at a time: making outputs takes long, in which workers become free
-                self._finish(self._complete.popleft())
+            self._finishing.go_on()  # one at a time: making outputs takes long, in which workers become free
             self._view.tick(self._flying)
 
     def _finish_complete(self) -> None:
         """Make all outputs that can be made."""
-        while self._complete and not self._stop.aborted:
-            self._finish(self._complete.popleft())
+        while self._finishing.pending and not self._stop.aborted:
+            self._finishing.go_on()
 
     def _over(self) -> bool:
         """The time that was allowed is used up; told once, if there is anything left to begin."""
@@ -309,7 +308,7 @@ class _Archive:
             self._journal.done(unit.id)
             self._stores.heard(unit, unreachable=False)
             self._view.done(event)
-            self._complete += self._agenda.settle(unit.id)
+            self._finishing.add(self._agenda.settle(unit.id))
             return
         self._view.ended_badly(event)
         if isinstance(event, Failed):
@@ -365,36 +364,4 @@ class _Archive:
         """In this run; the next one tries it again, unless it is ``given_up``."""
         self._bad[unit.id] = held
         self._view.dropped(unit, given_up=given_up)
-        self._complete += self._agenda.settle(unit.id)
-
-    def _finish(self, planned: PlannedSource) -> None:
-        """Make the outputs of a source whose units are all settled."""
-        parts = []
-        for unit in planned.units:
-            path, held = self._state.unit(unit.id), self._bad.get(unit.id)
-            try:
-                parts.append(Part(path, None if held else read_receipt(path), held))
-            except DamagedUnit as error:
-                self._again(unit, error)
-                return
-        if parts[0].held is not None and all(part.held for part in parts):
-            status = "quarantined" if self._quarantine.get(planned.units[0].id) else "failed"
-            self._agenda.closed(planned)
-            report = SourceReport(planned.file.name, "failed", error=parts[0].held.reason)
-            self._account.settle(report, planned, status)
-            return
-        try:
-            report = finish_source(planned, parts)
-        except DamagedUnit as error:
-            self._again(next(u for u in planned.units if str(self._state.unit(u.id)) in str(error)), error)
-            return
-        except SinkError as error:
-            raise SinkError(f"{error}; {GO_ON}") from error
-        self._agenda.closed(planned)
-        self._account.settle(report, planned)
-
-    def _again(self, unit: Unit, error: DamagedUnit) -> None:
-        self._observer.warning(f"{error}; it is made anew")
-        self._state.unit(unit.id).unlink(missing_ok=True)
-        self._view.back(unit)
-        self._agenda.reopen(unit)
+        self._finishing.add(self._agenda.settle(unit.id))

@@ -18,11 +18,15 @@ from tests.media import make_video
 from tests.storage import s3
 from vidinfer.archive.engine import Engine, EngineFactory
 from vidinfer.archive.local import local_engine
+from vidinfer.archive.look import look_over
+from vidinfer.archive.planning import KnownFile
 from vidinfer.archive.stores import SILENT
+from vidinfer.archive.survey import survey
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
-from vidinfer.errors import SourceError
+from vidinfer.errors import Interrupted, SourceError
+from vidinfer.source import expand_sources
 from vidinfer.storage import RemoteFile
 from vidinfer.storage.remote import ask
 
@@ -39,6 +43,10 @@ class Door:
         """How it will fail: ``expired``, ``hung up`` or ``silent``."""
         self.failing: str | None = None
         self.over = threading.Event()
+        self.company: threading.Barrier | None = None
+        """Requests for the state of an object are let through so many at a time, and not before."""
+        self.silenced = threading.Semaphore(0)
+        """Raised by one for each request that is not answered."""
 
     def way(self, path: str, range_: str) -> str | None:
         """How this request fails; ``None``: it does not."""
@@ -53,8 +61,11 @@ def handler_of(door: Door) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             way = door.way(self.path, self.headers.get("Range", ""))
             if way is None:
+                if door.company is not None and self.command == "HEAD":
+                    door.company.wait(60)
                 return self._through()
             if way == "silent":
+                door.silenced.release()
                 door.over.wait()
             elif way == "expired":
                 self.send_response(400)
@@ -210,6 +221,36 @@ def test_a_store_that_is_lost_in_the_midst(
     failed = [name for name, row in rows.items() if row["status"] == "failed"]
     assert seen.todo == len(failed)
     assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_objects_are_identified_several_at_a_time(bucket: str, door: Door) -> None:
+    """Or the door would stay shut."""
+    config = RunConfig(sources=(f"s3://{bucket}/day/",))
+    files = expand_sources(config.sources).files
+    door.company = threading.Barrier(len(files))
+    names = [one.name for one in look_over(files, config, lambda: False) if isinstance(one, KnownFile)]
+    assert names == ["b#1.mkv", "big.avi", "cam 1/a.mp4"]
+    assert not door.company.broken
+
+
+def test_a_stop_ends_the_wait_for_every_object(
+    bucket: str, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which none would ever end by itself."""
+    monkeypatch.setitem(ask.__kwdefaults__, "longest", float("inf"))
+    config = RunConfig(sources=(f"s3://{bucket}/day/",))
+    files = expand_sources(config.sources).files
+    surveyed = survey(files, fingerprints="none")
+    monkeypatch.setattr("vidinfer.archive.look.survey", lambda *_, **__: surveyed)
+    door.failing = "silent"
+    waiting = [0]
+
+    def stopped() -> bool:
+        waiting[0] += door.silenced.acquire(blocking=False)
+        return waiting[0] >= len(files)
+
+    with pytest.raises(Interrupted):
+        list(look_over(files, config, stopped))
 
 
 @pytest.mark.usefixtures("store")

@@ -102,7 +102,7 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
 
 
 def _of_object(file: RemoteFile, mode: FingerprintMode, stopped: Stopped | None) -> Fingerprint:
-    before = file.stat_now()
+    before = file.stat_now(stopped)
     with RemoteFile(file.url, before).open(stopped=stopped) as reader:
         if mode == "full":
             found = Fingerprint("full", _whole(reader, file, before.st_size, stopped), before.st_size)
@@ -110,7 +110,7 @@ def _of_object(file: RemoteFile, mode: FingerprintMode, stopped: Stopped | None)
             facts = f"{before.st_size} {before.tag}"
             digest = _parts(reader, facts, _edges_and_pieces(before.st_size, pieces=4), stopped)
             found = Fingerprint("object", digest, before.st_size)
-    if file.stat_now() != before:
+    if file.stat_now(stopped) != before:
         raise SourceError(f"{file}: it changed while it was read; run again once nobody writes to it")
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -83,7 +84,7 @@ def finish_source(planned: PlannedSource, parts: Sequence[Part]) -> SourceReport
     report_path = planned.names.report
     assert report_path is not None, "an archive run writes label files"
     withdraw_report(report_path)
-    outputs = [_write(planned, parts, form, path, layout) for form, path in planned.names.labels.items()]
+    outputs = _write(planned, parts, layout)
     ledger = together(ledger_of(receipt["frames"]) for receipt in receipts)
     held = [part.held for part in parts if part.held is not None]
     ledger = replace(ledger, gaps=ledger.gaps + len(held))
@@ -101,23 +102,26 @@ def finish_source(planned: PlannedSource, parts: Sequence[Part]) -> SourceReport
     return report
 
 
-def _write(
-    planned: PlannedSource, parts: Sequence[Part], form: str, path: Path, layout: Layout
-) -> tuple[Path, int, str]:
-    """One label file: its path, size and SHA-256."""
+def _write(planned: PlannedSource, parts: Sequence[Part], layout: Layout) -> list[tuple[Path, int, str]]:
+    """The label files, each with its size and SHA-256. Units are read once for all formats."""
     receipt = next(part.receipt for part in parts if part.receipt is not None)
     source, model = source_of(receipt["source"], planned.file.name), model_of(receipt["model"])
-    sink = label_sink(form, path, overwrite=True, by=layout.by)
-    assert isinstance(sink, LabelFileSink)
-    sink.open(source, model)
-    try:
+    labels = planned.names.labels
+    with ExitStack() as stack:
+        sinks = []
+        for form, path in labels.items():
+            sink = label_sink(form, path, overwrite=True, by=layout.by)
+            assert isinstance(sink, LabelFileSink)
+            stack.callback(sink.abort)  # changes nothing after a close
+            sink.open(source, model)
+            sinks.append(sink)
         for number, part in enumerate(parts):
             for batch, found in _records(planned, number, part, layout, model.categories, source.time_base):
-                sink.write_found(batch, found)
-        sink.close()
-    finally:
-        sink.abort()  # changes nothing after a close
-    return path, path.stat().st_size, _sha256(path)
+                for sink in sinks:
+                    sink.write_found(batch, found)
+        for sink in sinks:
+            sink.close()
+    return [(path, path.stat().st_size, _sha256(path)) for path in labels.values()]
 
 
 def _records(

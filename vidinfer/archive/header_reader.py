@@ -38,10 +38,10 @@ class HeaderReader:
         """Start nothing yet.
 
         Args:
-            stopped: ends waits.
+            stopped: ends waits; may be replaced between two of them.
             longest: seconds for one file.
         """
-        self._stopped, self._longest = stopped, longest
+        self.stopped, self._longest = stopped, longest
         self._child: subprocess.Popen[bytes] | None = None
         self._left = b""
 
@@ -121,7 +121,7 @@ class HeaderReader:
                 self._left += data
                 continue
             waited += _SLICE
-            if self._stopped():
+            if self.stopped():
                 raise Interrupted("stopped while reading headers")
             if waited >= longest:
                 raise TimeoutError

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 
-from vidinfer.archive.header_reader import HeaderReader
+from vidinfer.archive.header_pool import HeaderPool
 from vidinfer.archive.planning import KnownFile, identify
 from vidinfer.archive.recipe import can_be_split
-from vidinfer.archive.survey import survey
+from vidinfer.archive.survey import Surveyed, survey
 from vidinfer.build import sampled
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
-from vidinfer.source import SourceFile
+from vidinfer.ordered_map import ordered_map
+from vidinfer.plan import thread_plan
+from vidinfer.source import Part, SourceFile
 
 __all__ = ["Look", "look_over"]
 
@@ -22,28 +24,58 @@ Look: TypeAlias = Callable[
 ]
 """As :func:`look_over`."""
 
+AT_ONCE = 16
+"""Files that are identified at a time: network file systems and stores are slow to answer, not busy."""
+WHOLE_AT_ONCE = 4
+"""The same where every byte is read: a disk that turns should not have to jump among many files, and a reader of an
+object holds up to 16 MiB of it."""
+
 
 def look_over(
-    files: Sequence[SourceFile], config: RunConfig, stopped: Callable[[], bool]
+    files: Sequence[SourceFile],
+    config: RunConfig,
+    stopped: Callable[[], bool],
+    *,
+    at_once: int | None = None,
 ) -> Generator[KnownFile | SourceError]:
-    """Each file in turn, or why it cannot be labelled.
+    """Each file in turn, or why it cannot be labelled. To be closed if it is left early.
+
+    Headers are read first, then files are identified several at a time. Going through all packets of a file to split it
+    takes a core, so that no more processes do it than there are cores.
 
     Args:
         files: what to look at.
         config: says whether and how files are split.
         stopped: looked at now and then; true ends it.
+        at_once: files identified at a time; ``None``: as many as pays.
 
     Raises:
         Interrupted: ``stopped()`` became true.
     """
-    with HeaderReader(stopped) as reader:
-        splitter = None
-        if can_be_split(config):
-            splitter = partial(reader.split, frames=config.unit_frames, sampling=sampled(config))
-        for file in survey(files, fingerprints="none", stopped=stopped):
-            try:
-                if not file.usable:
-                    raise SourceError(file.error or f"{file.path}: {file.kind}")
-                yield identify(file, splitter, stopped, config.fingerprint)
-            except SourceError as error:
-                yield error
+    surveyed = survey(files, fingerprints="none", stopped=stopped)
+    threads = at_once or (WHOLE_AT_ONCE if config.fingerprint == "full" else AT_ONCE)
+    with HeaderPool(min(threads, thread_plan().cores)) as pool:
+        identifier = _Identifier(config, pool)
+        with ordered_map("identify", identifier, surveyed, threads=threads, stopped=stopped) as found:
+            yield from found
+
+
+class _Identifier:
+    """Thread rule: share freely."""
+
+    def __init__(self, config: RunConfig, pool: HeaderPool) -> None:
+        self._pool, self._mode = pool, config.fingerprint
+        self._splits = can_be_split(config)
+        self._frames, self._sampling = config.unit_frames, sampled(config)
+
+    def __call__(self, file: Surveyed, off: Callable[[], bool]) -> KnownFile | SourceError:
+        def split(path: Path) -> tuple[Part, ...]:
+            with self._pool.lent(off) as reader:
+                return reader.split(path, self._frames, self._sampling)
+
+        try:
+            if not file.usable:
+                raise SourceError(file.error or f"{file.path}: {file.kind}")
+            return identify(file, split if self._splits else None, off, self._mode)
+        except SourceError as error:
+            return error

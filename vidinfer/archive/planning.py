@@ -80,12 +80,12 @@ def identify(
         Interrupted: ``stopped()`` became true.
     """
     path = found.path
-    before = _state(path)
+    before = _state(path, stopped)
     content = str(fingerprint(path, mode, stopped=stopped))
     parts: tuple[Part, ...] = (WHOLE,)
     if splitter is not None and isinstance(path, Path) and not path.is_dir() and found.size >= SPLIT_BYTES:
         parts = splitter(path)
-    if not same_state(_state(path), before):
+    if not same_state(_state(path, stopped), before):
         raise SourceError(f"{path}: is being written to; run again when it is complete")
     size = None if found.width is None or found.height is None else (found.width, found.height)
     return KnownFile(
@@ -127,9 +127,9 @@ def plan_source(file: KnownFile, names: OutputNames, recipe: str, formats: Seque
     return PlannedSource(file, names, units, digest(facts))
 
 
-def _state(path: Location) -> State:
+def _state(path: Location, stopped: Callable[[], bool]) -> State:
     try:
-        return state_of(path)
+        return state_of(path, stopped)
     except SourceError:
         raise
     except OSError as error:

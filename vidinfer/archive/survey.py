@@ -26,6 +26,8 @@ Kind: TypeAlias = Literal["video", "image", "foreign", "broken", "duplicate"]
 
 _EACH = 200
 """Files that make another process worth its start."""
+_PROCESSES = 8
+"""Even where there are fewer cores, up to two for each: while one process waits for its disk, another can compute."""
 _AT_ONCE = 16
 """Objects asked for at the same time: stores are slow to answer, not busy."""
 
@@ -98,7 +100,7 @@ def survey(
     local = sum(isinstance(file.path, Path) for file in files)
     remote = len(files) - local
     with Workers(on_failure=work.give_up) as workers:
-        for number in range(min(thread_plan().cores, -(-local // _EACH))):
+        for number in range(min(_most_processes(), -(-local // _EACH))):
             workers.start(f"headers-{number}", work.read_local)
         for number in range(min(_AT_ONCE, remote)):
             workers.start(f"objects-{number}", work.read_remote)
@@ -175,6 +177,11 @@ class _Work:
         )
         if self._advanced is not None:
             self._advanced(1)
+
+
+def _most_processes() -> int:
+    cores = thread_plan().cores
+    return max(cores, min(2 * cores, _PROCESSES))
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,15 +52,20 @@ def unit_id(fingerprint: str, part: Part, recipe: str) -> str:
     return digest({"content": fingerprint, "start": part.start, "end": part.end, "recipe": recipe})
 
 
-def state_of(path: Location) -> State:
+def state_of(path: Location, stopped: Callable[[], bool] | None = None) -> State:
     """As it is now.
 
+    Args:
+        path: of the file, folder or object.
+        stopped: ends the wait for a store.
+
     Raises:
+        Interrupted: ``stopped()`` became true.
         SourceError: an object that is gone, or whose store does not answer.
         OSError: a file that is gone, or may not be read.
     """
     if isinstance(path, RemoteFile):
-        found = path.stat_now()
+        found = path.stat_now(stopped)
         return found.st_size, found.tag
     if path.is_dir():
         return _of_folder(path)

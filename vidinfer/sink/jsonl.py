@@ -46,6 +46,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, BinaryIO
 
 from vidinfer.arrival import Arrival
@@ -89,6 +90,9 @@ class JsonLinesWriter:
         self._names = [f'"label":{quoted(name)},"label_id":{i}' for i, name in enumerate(model.categories)]
         self._flow_files = flow_files
         self._clock = MonotonicClock() if clock is None else clock
+        self._base = Fraction(1)
+        """The last time base that was written, and how."""
+        self._base_text = ratio(self._base)
 
     def finish(self) -> None:
         """Nothing: the last line is complete."""
@@ -168,9 +172,11 @@ class JsonLinesWriter:
     def _head(self, entry: Entry, at: FrameStamp) -> str:
         pts, time = ("null", "null") if at.pts is None else (at.pts, at.time)
         reason = "" if entry.reason is None else f',"reason":{quoted(entry.reason)}'
+        if at.time_base is not self._base:  # nearly always the same one, and fractions take long to compare
+            self._base, self._base_text = at.time_base, ratio(at.time_base)
         return (
-            f'{{"source":{self._source},"frame":{at.index},"pts":{pts},"time_base":"{ratio(at.time_base)}",'
-            f'"time":{time},"outcome":"{entry.outcome.value}"{reason}{_by(entry)}'
+            f'{{"source":{self._source},"frame":{at.index},"pts":{pts},"time_base":"{self._base_text}",'
+            f'"time":{time},"outcome":"{entry.outcome}"{reason}{_by(entry)}'
         )
 
     def _gap(self, entry: Entry, gap: Gap) -> str:

@@ -25,6 +25,7 @@ ROWS = 1024
 _COMMON = ("outcome", "time_base", "frame", "pts", "duration", "keyframe", "reason", "by", "audited")
 """Columns that most rows have."""
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_GAP = Outcome.GAP.value
 
 
 def read_receipt(path: Path) -> dict[str, Any] | None:
@@ -109,22 +110,32 @@ def _entries(batch: Any, rows: list[int]) -> list[Entry]:
     }
     bases: dict[str, Fraction] = {text: Fraction(text) for text in set(columns["time_base"])}
     common = zip(rows, *(columns[name] for name in _COMMON), strict=True)
+    spans, froms = columns["span_frames"], columns["from_frame"]
     found = []
     for i, (row, word, text, frame, pts, duration, keyframe, reason, by, audited) in enumerate(common):
-        outcome = _OUTCOMES[word]
-        if outcome is Outcome.GAP:
+        if word == _GAP:
             found.append(_gap(columns, i, bases[text]))
             continue
         stamp = FrameStamp(frame, pts, bases[text], duration, bool(keyframe))
-        span = None if columns["span_frames"][i] is None else _span(columns, i)
-        of = columns["from_frame"][i]
+        span = None if spans[i] is None else _span(columns, i)
+        of = froms[i]
         alike = None if of is None else FrameStamp(of, columns["from_pts"][i], bases[text])
-        found.append(Entry(outcome, stamp, row, reason, span=span, by=by, alike=alike, audited=bool(audited)))
+        found.append(Entry(_OUTCOMES[word], stamp, row, reason, None, span, None, by, alike, bool(audited)))
     return found
 
 
 def _plain(column: Any) -> list[Any]:
-    return [None] * len(column) if column.null_count == len(column) else column.to_pylist()
+    """As ``to_pylist`` gives it, which makes an object of the library's own for each value on the way."""
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if column.null_count:
+        found: list[Any] = column.to_pylist()
+        return found
+    if hasattr(column, "dictionary"):
+        words = column.dictionary.to_pylist()
+        return [words[i] for i in column.indices.to_numpy().tolist()]
+    values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+    return values
 
 
 def _gap(columns: Mapping[str, list[Any]], i: int, base: Fraction) -> Entry:

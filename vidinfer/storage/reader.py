@@ -47,7 +47,7 @@ class RangeReader(io.RawIOBase):
         super().__init__()
         self._file, self._stopped = file, stopped
         self._fs, self._path = filesystem(file.url)
-        stat = file.stat()
+        stat = file.stat(stopped)
         self.size, self._tag = stat.st_size, stat.tag
         self.name = file.name
         self.fetched = 0

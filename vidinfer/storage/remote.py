@@ -84,22 +84,23 @@ class RemoteFile:
         """Never: prefixes are no folders."""
         return False
 
-    def stat(self) -> RemoteStat:
+    def stat(self, stopped: Callable[[], bool] | None = None) -> RemoteStat:
         """As listed, else as the store says now.
 
         Raises:
             SourceError: not there, no permission, no answer.
+            Interrupted: ``stopped()`` became true.
         """
-        return self.known or self.stat_now()
+        return self.known or self.stat_now(stopped)
 
-    def stat_now(self) -> RemoteStat:
+    def stat_now(self, stopped: Callable[[], bool] | None = None) -> RemoteStat:
         """As the store says now.
 
         Raises:
-            SourceError: as ``stat``.
+            SourceError, Interrupted: as ``stat``.
         """
         fs, path = filesystem(self.url)
-        info = ask(self.url, fs, "info", path)
+        info = ask(self.url, fs, "info", path, stopped=stopped)
         if info.get("type") == "directory":
             raise SourceError(f"{self}: a prefix, expected an object; end it with / to take all below it")
         return _stat(info)
