@@ -53,8 +53,8 @@ def expand_sources(specs: Sequence[str]) -> Expanded:
 
     Folders are searched through all their subfolders for media by suffix, hidden ones left out; one that cannot be
     looked into is an error beside the files of the others. A folder that holds nothing but images whose names differ in
-    one number is one source, a frame an image. A glob may hold ``*``, ``?``, ``[...]`` and ``**``. Where two files would
-    get the same name, folders are put in front of it.
+    one number is one source, a frame an image. A glob may hold ``*``, ``?``, ``[...]`` and ``**``. Where two files
+    would get the same name, folders are put in front of it.
 
     Raises:
         UsageError: a network address, a camera or stdin, which are no files; an object store without its package.
