@@ -21,7 +21,7 @@ from tests.archive.test_kill import OPTIONS
 from tests.archive.test_run import Seen, manifest
 from tests.media import make_video
 from vidinfer.archive.engine import Event
-from vidinfer.errors import SinkError
+from vidinfer.errors import ModelUnavailable, SinkError
 
 ROOT = os.geteuid() == 0
 PATIENTLY = ("--model", "tests.archive.models:patient", "--max-batch-size", "1")
@@ -301,3 +301,22 @@ def test_a_run_whose_state_cannot_be_written_says_so(tmp_path: Path, label_archi
     (tmp_path / "out/.vidinfer/units").write_text("")
     with pytest.raises(SinkError, match=r"units|\.vidinfer"):
         label_archive(archive)
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_worker_that_is_killed_while_it_loads_the_model(
+    tmp_path: Path, label_archive: Runner, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    """Another one is started, so that a kernel short of memory does not end a night; not for ever, though."""
+    archive = make_archive(tmp_path / "in", clips=1, frames=4)
+    left = tmp_path / "kills"
+    left.write_bytes(bytes(kills))
+    options = {"model": "tests.archive.models:late", "processes": True}
+    with monkeypatch.context() as patch:
+        patch.setenv("VIDINFER_TEST_KILLS", str(left))
+        if kills < 3:
+            assert label_archive(archive, **options).exit_status == 0
+        else:
+            with pytest.raises(ModelUnavailable, match=r"3 worker .* the model was loaded: crashed: SIGKILL"):
+                label_archive(archive, **options)
+    assert left.read_bytes() == b""
