@@ -201,6 +201,22 @@ def test_a_unit_that_somebody_damaged_is_noticed_and_made_again(
     assert outputs(tmp_path / "out") == before
 
 
+def test_units_whose_names_somebody_exchanged_are_made_again(tmp_path: Path, label_archive: Runner) -> None:
+    archive = make_archive(tmp_path / "in", clips=2)
+    label_archive(archive)
+    before = outputs(tmp_path / "out")
+    one, other = (tmp_path / "out/.vidinfer/units").rglob("*.parquet")
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    for report in (tmp_path / "out").rglob("*.run.json"):
+        report.unlink()
+    seen = Seen()
+    assert label_archive(archive, observer=seen).exit_status == 0
+    assert seen.todo == 2
+    assert outputs(tmp_path / "out") == before
+
+
 def test_equal_files_are_labelled_once(tmp_path: Path, label_archive: Runner) -> None:
     archive = make_archive(tmp_path / "in", clips=1)
     shutil.copy(archive / "clip0.mp4", archive / "cam/again.mp4")
