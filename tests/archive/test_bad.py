@@ -21,6 +21,7 @@ from tests.archive.test_kill import OPTIONS
 from tests.archive.test_run import Seen, manifest
 from tests.media import make_video
 from vidinfer.archive.engine import Event
+from vidinfer.archive.inspect import inspect
 from vidinfer.errors import ModelUnavailable, SinkError
 
 ROOT = os.geteuid() == 0
@@ -320,3 +321,40 @@ def test_a_worker_that_is_killed_while_it_loads_the_model(
             with pytest.raises(ModelUnavailable, match=r"3 worker .* the model was loaded: crashed: SIGKILL"):
                 label_archive(archive, **options)
     assert left.read_bytes() == b""
+
+
+NESTED = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("journal.jsonl", NESTED + b"\n"),
+        ("journal.jsonl", b'{"try": ["a"]}\n{"failed": {}}\n{"done": null}\n7\n'),
+        ("quarantine.jsonl", NESTED + b'\n{"released": ["a"]}\n{"unit": 5}\n'),
+        ("whole.json", b"[1]"),
+        ("status.json", NESTED),
+        ("../clip0.run.json", NESTED),
+    ],
+)
+def test_what_was_written_over_the_state_is_noticed_or_of_no_matter(
+    tmp_path: Path, label_archive: Runner, name: str, data: bytes
+) -> None:
+    archive, out = make_archive(tmp_path / "in", clips=1, frames=4), tmp_path / "out"
+    label_archive(archive)
+    before, path = outputs(out), out / ".vidinfer" / name
+    path.write_bytes(data)
+    assert inspect(out).exit_status == int(name == "status.json")  # which says how it ended
+    assert label_archive(archive).exit_status == 0
+    assert outputs(out) == before
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "quarantine.jsonl", "format"])
+def test_a_folder_in_the_place_of_a_state_file_is_told(
+    tmp_path: Path, label_archive: Runner, name: str
+) -> None:
+    archive = make_archive(tmp_path / "in", clips=1, frames=4)
+    path = tmp_path / "out/.vidinfer" / name
+    path.mkdir(parents=True)
+    with pytest.raises(SinkError, match=f"cannot read .*{name}: a folder has that name"):
+        label_archive(archive)
