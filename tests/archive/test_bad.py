@@ -131,6 +131,7 @@ def test_a_small_disk(tmp_path: Path) -> None:
     ]
     assert statuses == ["full: 1", "room: 0", "read-only: 1", "status: 0"], said
     assert "the disk is full" in said
+    assert "tried again" not in said, "no file is to blame"
     assert f"--out {out}: {out} is on a read-only file system; choose a folder on another one" in said
     assert "complete" in process.stdout
     assert not out.is_mount()
