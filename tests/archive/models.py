@@ -53,6 +53,16 @@ def endless() -> nn.Module:
     raise AssertionError("somebody else had the event")
 
 
+def late() -> nn.Module:
+    """A model whose process is killed while it is loaded, as often as the file named in the environment has bytes."""
+    left = Path(os.environ["VIDINFER_TEST_KILLS"])
+    kills = left.stat().st_size
+    if kills:
+        left.write_bytes(bytes(kills - 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Brightness()
+
+
 def patient() -> nn.Module:
     return Patient()
 

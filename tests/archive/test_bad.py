@@ -21,7 +21,8 @@ from tests.archive.test_kill import OPTIONS
 from tests.archive.test_run import Seen, manifest
 from tests.media import make_video
 from vidinfer.archive.engine import Event
-from vidinfer.errors import SinkError
+from vidinfer.archive.inspect import inspect
+from vidinfer.errors import ModelUnavailable, SinkError
 
 ROOT = os.geteuid() == 0
 PATIENTLY = ("--model", "tests.archive.models:patient", "--max-batch-size", "1")
@@ -130,6 +131,7 @@ def test_a_small_disk(tmp_path: Path) -> None:
     ]
     assert statuses == ["full: 1", "room: 0", "read-only: 1", "status: 0"], said
     assert "the disk is full" in said
+    assert "tried again" not in said, "no file is to blame"
     assert f"--out {out}: {out} is on a read-only file system; choose a folder on another one" in said
     assert "complete" in process.stdout
     assert not out.is_mount()
@@ -300,4 +302,60 @@ def test_a_run_whose_state_cannot_be_written_says_so(tmp_path: Path, label_archi
     shutil.rmtree(tmp_path / "out/.vidinfer/units")
     (tmp_path / "out/.vidinfer/units").write_text("")
     with pytest.raises(SinkError, match=r"units|\.vidinfer"):
+        label_archive(archive)
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_worker_that_is_killed_while_it_loads_the_model(
+    tmp_path: Path, label_archive: Runner, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    """Another one is started, so that a kernel short of memory does not end a night; not for ever, though."""
+    archive = make_archive(tmp_path / "in", clips=1, frames=4)
+    left = tmp_path / "kills"
+    left.write_bytes(bytes(kills))
+    options = {"model": "tests.archive.models:late", "processes": True}
+    with monkeypatch.context() as patch:
+        patch.setenv("VIDINFER_TEST_KILLS", str(left))
+        if kills < 3:
+            assert label_archive(archive, **options).exit_status == 0
+        else:
+            with pytest.raises(ModelUnavailable, match=r"3 worker .* the model was loaded: crashed: SIGKILL"):
+                label_archive(archive, **options)
+    assert left.read_bytes() == b""
+
+
+NESTED = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("journal.jsonl", NESTED + b"\n"),
+        ("journal.jsonl", b'{"try": ["a"]}\n{"failed": {}}\n{"done": null}\n7\n'),
+        ("quarantine.jsonl", NESTED + b'\n{"released": ["a"]}\n{"unit": 5}\n'),
+        ("whole.json", b"[1]"),
+        ("status.json", NESTED),
+        ("../clip0.run.json", NESTED),
+    ],
+)
+def test_what_was_written_over_the_state_is_noticed_or_of_no_matter(
+    tmp_path: Path, label_archive: Runner, name: str, data: bytes
+) -> None:
+    archive, out = make_archive(tmp_path / "in", clips=1, frames=4), tmp_path / "out"
+    label_archive(archive)
+    before, path = outputs(out), out / ".vidinfer" / name
+    path.write_bytes(data)
+    assert inspect(out).exit_status == int(name == "status.json")  # which says how it ended
+    assert label_archive(archive).exit_status == 0
+    assert outputs(out) == before
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "quarantine.jsonl", "format"])
+def test_a_folder_in_the_place_of_a_state_file_is_told(
+    tmp_path: Path, label_archive: Runner, name: str
+) -> None:
+    archive = make_archive(tmp_path / "in", clips=1, frames=4)
+    path = tmp_path / "out/.vidinfer" / name
+    path.mkdir(parents=True)
+    with pytest.raises(SinkError, match=f"cannot read .*{name}: a folder has that name"):
         label_archive(archive)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tests.archive.conftest import Runner, make_archive, outputs
 from tests.archive.test_run import manifest
 from tests.media import make_video
-from vidinfer.archive.choice import check_same_model, keep_model, known_model
+from vidinfer.archive.choice import as_chosen, check_same_model, keep_model, known_model
 from vidinfer.archive.state import StateFolder
 from vidinfer.config import RunConfig
 from vidinfer.errors import ModelUnavailable
@@ -112,6 +113,36 @@ def test_a_model_is_known_as_long_as_its_files_and_options_are_the_same(tmp_path
         assert known_model(other, state) is None
         weights.write_bytes(b"another")
         assert known_model(config, state) is None
+
+
+class Scout:
+    """An engine that chooses."""
+
+    def __init__(self, *_: object) -> None:
+        """As any engine is made."""
+
+    def __enter__(self) -> Scout:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to end."""
+
+    def choose(self, *_: object) -> tuple[str, str]:
+        return "eager", "bf16"
+
+
+@pytest.mark.parametrize("written", ['{"KEY": {"backend": 5}}', '{"KEY": {"sha256": 7}}', "[" * 100_000])
+def test_a_choice_that_somebody_wrote_over_is_made_anew(tmp_path: Path, written: str) -> None:
+    config = RunConfig(sources=("a.mp4",), model="resnet18", out=tmp_path / "out")
+    with StateFolder(tmp_path / "out") as state:
+        keep_model(config, state, FACTS)
+        as_chosen(config, state, Scout, [], lambda: False)  # type: ignore[arg-type]
+        path = state.path / "choice.json"
+        for key in json.loads(path.read_text()):
+            path.write_text(written.replace("KEY", key))
+            assert known_model(config, state) is None
+            chosen, _ = as_chosen(config, state, Scout, [], lambda: False)  # type: ignore[arg-type]
+            assert (chosen.backend, chosen.precision) == ("eager", "bf16")
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,39 @@ def test_a_unit_that_somebody_damaged_is_noticed_and_made_again(
     assert outputs(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize("what", ["frames", "source", "model", "archive"])
+def test_a_report_that_somebody_changed_vouches_for_nothing(
+    tmp_path: Path, label_archive: Runner, what: str
+) -> None:
+    """It is made anew from the units, as the outputs are; it had gone into manifest and totals as it was."""
+    archive = make_archive(tmp_path / "in", clips=1)
+    label_archive(archive)
+    before, path = outputs(tmp_path / "out"), tmp_path / "out/clip0.run.json"
+    document = json.loads(path.read_text())
+    for changed in ({}, document[what] | {"decoded": "x", "width": "x", "sha256": {}}):
+        path.write_text(json.dumps(document | {what: changed}))
+        seen = Seen()
+        assert label_archive(archive, observer=seen).exit_status == 0
+        assert seen.todo == 0
+        assert outputs(tmp_path / "out") == before
+
+
+def test_units_whose_names_somebody_exchanged_are_made_again(tmp_path: Path, label_archive: Runner) -> None:
+    archive = make_archive(tmp_path / "in", clips=2)
+    label_archive(archive)
+    before = outputs(tmp_path / "out")
+    one, other = (tmp_path / "out/.vidinfer/units").rglob("*.parquet")
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    for report in (tmp_path / "out").rglob("*.run.json"):
+        report.unlink()
+    seen = Seen()
+    assert label_archive(archive, observer=seen).exit_status == 0
+    assert seen.todo == 2
+    assert outputs(tmp_path / "out") == before
+
+
 def test_equal_files_are_labelled_once(tmp_path: Path, label_archive: Runner) -> None:
     archive = make_archive(tmp_path / "in", clips=1)
     shutil.copy(archive / "clip0.mp4", archive / "cam/again.mp4")

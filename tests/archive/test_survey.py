@@ -17,7 +17,7 @@ from vidinfer.archive import header_reader
 from vidinfer.archive.fingerprint import fingerprint
 from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.survey import Surveyed, survey
-from vidinfer.errors import Interrupted
+from vidinfer.errors import Interrupted, VidinferError
 from vidinfer.source import expand_sources, read_header
 
 
@@ -161,16 +161,41 @@ def test_a_stop_ends_it(tmp_path: Path) -> None:
         surveyed(tmp_path, stopped=lambda: True)
 
 
-def test_a_file_that_crashes_its_reader_is_broken_and_the_next_is_read(tmp_path: Path) -> None:
+CRASHES = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from vidinfer.archive import header_child
+def read(path, _=header_child.read_header):
+    if path.name == "deadly.mp4":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return _(path)
+header_child.read_header = read
+header_child.main()
+"""
+
+
+def test_a_file_that_crashes_its_reader_is_broken_and_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = make_video(tmp_path / "a.mp4", frames=2)
+    monkeypatch.setattr(header_reader, "_CODE", CRASHES)
+    with HeaderReader(lambda: False) as reader:
+        assert reader.read(clip).kind == "video"
+        crashed = reader.read(tmp_path / "deadly.mp4")
+        assert crashed.kind == "broken"
+        assert "crashed on it, 2 times in a row (signal 11)" in str(crashed.error)
+        assert reader.read(clip).kind == "video"
+
+
+def test_a_reader_that_somebody_kills_is_replaced(tmp_path: Path) -> None:
     clip = make_video(tmp_path / "a.mp4", frames=2)
     with HeaderReader(lambda: False) as reader:
         assert reader.read(clip).kind == "video"
         assert reader._child is not None
-        os.kill(reader._child.pid, signal.SIGSEGV)
-        crashed = reader.read(clip)
-        assert crashed.kind == "broken"
-        assert "crashed on it (signal 11)" in str(crashed.error)
+        os.kill(reader._child.pid, signal.SIGKILL)
         assert reader.read(clip).kind == "video"
+        os.kill(reader._child.pid, signal.SIGKILL)
+        assert len(reader.split(clip, frames=2000)) == 1
 
 
 def test_a_file_that_hangs_its_reader_is_broken_and_a_stop_is_heard(tmp_path: Path) -> None:
@@ -192,8 +217,27 @@ def test_a_reader_that_does_not_start_is_no_verdict_on_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(header_reader, "_CODE", "raise SystemExit(3)")
-    with HeaderReader(lambda: False) as reader, pytest.raises(RuntimeError, match="does not start"):
+    words = r"do not start, 3 times in a row \(exit status 3\)"
+    with HeaderReader(lambda: False) as reader, pytest.raises(VidinferError, match=words):
         reader.read(tmp_path / "a.mp4")
+
+
+def test_a_reader_that_ends_while_it_starts_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip, left = make_video(tmp_path / "a.mp4", frames=2), tmp_path / "left"
+    left.write_bytes(b"12")
+    killed = f"""
+import os, signal, pathlib
+left = pathlib.Path({str(left)!r})
+if data := left.read_bytes():
+    left.write_bytes(data[1:])
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    monkeypatch.setattr(header_reader, "_CODE", killed + header_reader._CODE)
+    with HeaderReader(lambda: False) as reader:
+        assert reader.read(clip).kind == "video"
+    assert left.read_bytes() == b""
 
 
 def test_no_permission_is_said(tmp_path: Path) -> None:

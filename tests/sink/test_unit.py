@@ -91,9 +91,17 @@ def test_entries_come_back(case: str, tmp_path: Path) -> None:
 
 def test_the_receipt_is_inside(tmp_path: Path) -> None:
     model, batches = CASES["objects"]
-    unit = write_unit(tmp_path / "a.parquet", batches, model)
+    unit = write_unit(tmp_path / "ab12.parquet", batches, model)
     assert read_receipt(unit) == RECEIPT
     assert read_receipt(tmp_path / "none.parquet") is None
+
+
+def test_a_unit_under_the_name_of_another_is_noticed(tmp_path: Path) -> None:
+    """As when somebody restores a state folder with names mixed up: it is whole, but of another stretch."""
+    model, batches = CASES["objects"]
+    unit = write_unit(tmp_path / "cd34.parquet", batches, model)
+    with pytest.raises(DamagedUnit, match=r"cd34\.parquet: not this unit, but ab12$"):
+        read_receipt(unit)
 
 
 def test_equal_rows_make_equal_files(tmp_path: Path) -> None:
@@ -108,7 +116,7 @@ def test_a_unit_that_was_cut_off_anywhere_is_noticed(tmp_path: Path) -> None:
     cut = tmp_path / "cut.parquet"
     for size in range(0, len(whole), 101):
         cut.write_bytes(whole[:size])
-        with pytest.raises(DamagedUnit, match="not a whole unit"):
+        with pytest.raises(DamagedUnit, match=r"^[^(]*: not a whole unit \(it ends in the midst\)$"):
             read_receipt(cut)
 
 
@@ -116,7 +124,7 @@ def test_a_unit_that_was_cut_off_anywhere_is_noticed(tmp_path: Path) -> None:
 def test_no_bit_of_a_unit_changes_unnoticed(tmp_path: Path, case: str) -> None:
     """The footer at the first look, in which only the receipt is read; everything when the rows are."""
     model, batches = CASES[case]
-    unit = write_unit(tmp_path / "a.parquet", batches, model)
+    unit = write_unit(tmp_path / "ab12.parquet", batches, model)
     whole = unit.read_bytes()
     footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
     assert b"vidinfer.receipt" in whole[footer:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,26 @@ def test_one_bad_does_not_stop_the_rest(tmp_path: Path) -> None:
     expanded = expand_sources([str(tmp_path / "gone.mp4"), str(tmp_path / "a.mp4")])
     assert [file.path.name for file in expanded.files] == ["a.mp4"]
     assert [given for given, _ in expanded.errors] == [str(tmp_path / "gone.mp4")]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told_and_the_rest_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its path is longer than the system takes, which holds for every user."""
+    touch(tmp_path, "in/a.mp4", "in/z/b.mp4")
+    monkeypatch.chdir(tmp_path / "in")
+    for _ in range(20):
+        Path("d" * 250).mkdir()
+        os.chdir("d" * 250)
+    Path("lost.mp4").touch()
+    os.chdir(tmp_path)
+    for spec, more in (("in", ""), ("in/**/*.mp4", ""), ("@list", "@list, line 1: ")):
+        Path("list").write_text("in\n")
+        expanded = expand_sources([spec])
+        assert [file.path.name for file in expanded.files] == ["a.mp4", "b.mp4"]
+        ((_, error),) = expanded.errors
+        assert str(error).startswith(f"{more}in/ddd")
+        assert "cannot be looked into (File name too long)" in str(error)
 
 
 def test_what_comes_to_nothing(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def as_chosen(
     if "auto" not in (config.backend, config.precision):
         return config, None
     key = digest({name: str(getattr(config, name)) for name in _ASKED})
-    choice = state.choice(key)
+    choice = _with(("backend", "precision"), state.choice(key))
     if choice is None:
         with engine(replace(config, workers=1), None) as scout:
             chosen = scout.choose((file.path for file in files), stopped) or ("eager", "fp32")
@@ -58,7 +58,7 @@ def as_chosen(
 
 def known_model(config: RunConfig, state: StateFolder) -> dict[str, Any] | None:
     """The facts of the model as an earlier run with the same options found them; ``None``: it has to be loaded."""
-    return (state.choice(_key(config)) or None) if _is_told_by_its_options(config) else None
+    return _with(("sha256", "task"), state.choice(_key(config))) if _is_told_by_its_options(config) else None
 
 
 def keep_model(config: RunConfig, state: StateFolder, facts: dict[str, Any]) -> None:
@@ -86,6 +86,11 @@ def check_same_model(
             f"({known['sha256']} then, {found['sha256']} now), although nothing that was asked for has changed; "
             "run again to label by the new ones"
         )
+
+
+def _with(texts: Sequence[str], kept: dict[str, Any] | None) -> dict[str, Any] | None:
+    """``kept`` if it holds these; what somebody made of it otherwise is as good as nothing."""
+    return kept if kept and all(isinstance(kept.get(name), str) for name in texts) else None
 
 
 def _is_told_by_its_options(config: RunConfig) -> bool:

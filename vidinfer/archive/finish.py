@@ -7,7 +7,6 @@ way.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,9 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from vidinfer.archive.document import read_document
 from vidinfer.archive.facts import model_of, source_of
 from vidinfer.archive.journal import Quarantined
 from vidinfer.archive.planning import PlannedSource
+from vidinfer.archive.recipe import digest
 from vidinfer.audit import joined_facts
 from vidinfer.describe import versions
 from vidinfer.detections import Results
@@ -26,7 +27,7 @@ from vidinfer.errors import SinkError
 from vidinfer.frame import Gap
 from vidinfer.record import LABELS_FORMAT, Entry, LabelledBatch, Outcome
 from vidinfer.report import SourceReport, Status
-from vidinfer.sink import label_sink, withdraw_report, write_report
+from vidinfer.sink import as_read_back, label_sink, withdraw_report, write_report
 from vidinfer.sink.findings import Findings, Layout, find, layout_of
 from vidinfer.sink.labels import LabelFileSink
 from vidinfer.sink.text import utf8
@@ -48,9 +49,9 @@ class Part:
 def finished_before(planned: PlannedSource) -> SourceReport | None:
     """The report of a run that made these very outputs and all of them are there, or ``None``."""
     path = planned.names.report
-    document = {} if path is None else _document(path)
+    document = {} if path is None else read_document(path)
     archive = document.get("archive")
-    if not isinstance(archive, dict) or archive.get("digest") != planned.digest:
+    if not isinstance(archive, dict) or archive.get("digest") != planned.digest or not _is_as_made(document):
         return None
     sizes = archive.get("bytes")
     if not isinstance(sizes, dict) or document.get("status") not in ("complete", "damaged"):
@@ -98,8 +99,20 @@ def finish_source(planned: PlannedSource, parts: Sequence[Part]) -> SourceReport
         warnings=_warnings(receipts, held),
         details=details,
     )
-    write_report(report_path, report.as_dict(), overwrite=True)
+    write_report(report_path, _sealed(as_read_back(report.as_dict())), overwrite=True)
     return report
+
+
+def _sealed(document: dict[str, Any]) -> dict[str, Any]:
+    """With a digest of all else in it: a later run takes its word for the outputs."""
+    return {**document, "archive": {**document["archive"], "seal": digest(document)}}
+
+
+def _is_as_made(document: Mapping[str, Any]) -> bool:
+    """Nobody changed it since."""
+    seal = document["archive"].get("seal")
+    without = {key: value for key, value in document["archive"].items() if key != "seal"}
+    return bool(seal == digest({**document, "archive": without}))
 
 
 def _write(planned: PlannedSource, parts: Sequence[Part], layout: Layout) -> list[tuple[Path, int, str]]:
@@ -208,14 +221,6 @@ def _warnings(receipts: Sequence[Mapping[str, Any]], held: Sequence[Quarantined]
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _as_before(planned: PlannedSource, document: Mapping[str, Any]) -> SourceReport:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import vidinfer
-from vidinfer.errors import Interrupted, SourceError
+from vidinfer.errors import Interrupted, SourceError, VidinferError
 from vidinfer.sampling import Sampling
 from vidinfer.source import Header, Part
 
@@ -23,6 +23,10 @@ LONGEST_PACKETS = 900.0
 """Seconds that going through all packets of a file may take."""
 LONGEST = 60.0
 """Seconds that the headers of one file may take, a slow disk included."""
+TRIES = 2
+"""Processes that may end over a file: others than the file may have killed the first, as a kernel short of memory."""
+STARTS = 3
+"""Processes in a row that may end before they are ready."""
 _SLICE = 0.2
 """Seconds between looks at whether it was called off."""
 _CODE = "import sys; sys.path.insert(0, sys.argv[1]); from vidinfer.archive.header_child import main; main()"
@@ -70,38 +74,49 @@ class HeaderReader:
         return tuple(Part(*part) for part in answer)
 
     def _ask(self, request: list[object], path: Path, longest: float) -> Any:
-        child = self._child or self._start()
-        assert child.stdin is not None
-        with suppress(BrokenPipeError):  # its end is found while reading
-            child.stdin.write(json.dumps(request).encode() + b"\n")
-            child.stdin.flush()
-        try:
-            line = self._line(child, longest)
-        except TimeoutError:
-            self.close()
-            why = f"it could not be read within {longest:g} s"
-            raise SourceError(f"{path}: {why}; check the file and its disk") from None
-        if not line:
+        for _ in range(TRIES):
+            child = self._child or self._start()
+            assert child.stdin is not None
+            with suppress(BrokenPipeError):  # its end is found while reading
+                child.stdin.write(json.dumps(request).encode() + b"\n")
+                child.stdin.flush()
+            try:
+                line = self._line(child, longest)
+            except TimeoutError:
+                self.close()
+                why = f"it could not be read within {longest:g} s"
+                raise SourceError(f"{path}: {why}; check the file and its disk") from None
+            if line:
+                return json.loads(line)
             ended = child.wait()
             self.close()
-            why = f"FFmpeg crashed on it ({_ended(ended)})"
-            raise SourceError(f"{path}: {why}; keep it away from other programs, too")
-        return json.loads(line)
+        why = f"FFmpeg crashed on it, {TRIES} times in a row ({_ended(ended)})"
+        raise SourceError(f"{path}: {why}; keep it away from other programs, too")
 
     def _start(self) -> subprocess.Popen[bytes]:
+        """A process that is ready.
+
+        Raises:
+            VidinferError: there is none to be had, which says nothing of the file.
+            Interrupted: stopped.
+        """
         root = str(Path(vidinfer.__file__).parents[1])
         command = [sys.executable, "-c", _CODE, root]
         pipe = subprocess.PIPE
-        child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-        self._child, self._left = child, b""
-        try:
-            ready = self._line(child, LONGEST) == b"null"
-        except TimeoutError:
-            ready = False
-        if not ready:
+        for _ in range(STARTS):
+            child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+            self._child, self._left = child, b""
+            try:
+                if self._line(child, LONGEST) == b"null":
+                    return child
+                why = _ended(child.wait())
+            except TimeoutError:
+                why = f"not ready within {LONGEST:g} s"
             self.close()
-            raise RuntimeError("the process that reads headers does not start")
-        return child
+        raise VidinferError(
+            f"processes that read headers do not start, {STARTS} times in a row ({why}); look whether this machine is "
+            f"short of memory, and run again"
+        )
 
     def _line(self, child: subprocess.Popen[bytes], longest: float) -> bytes:
         """The next line; empty at the end of the process.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -11,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vidinfer.archive.document import read_line
 from vidinfer.archive.journal import Quarantined, read_quarantine
 from vidinfer.archive.state import FOLDER
-from vidinfer.errors import UsageError
+from vidinfer.errors import SinkError, UsageError
 from vidinfer.sink.manifest import MANIFEST, read_manifest
 
 __all__ = ["Standing", "inspect"]
@@ -74,6 +74,7 @@ def inspect(out: Path) -> Standing:
 
     Raises:
         UsageError: there is no such folder, or no run was ever begun in it.
+        SinkError: something else has the name of a file that a run writes.
     """
     folder = out / FOLDER
     if not folder.is_dir():
@@ -83,9 +84,11 @@ def inspect(out: Path) -> Standing:
         )
     try:
         running, holder = _lock(folder / "lock")
-        status = _json(folder / "status.json")
+        status = _status(folder / "status.json")
         rows = [] if running else read_manifest(out / MANIFEST)
         quarantine = tuple(read_quarantine(folder / "quarantine.jsonl").values())
+    except SinkError:
+        raise
     except OSError as error:
         raise UsageError(f"{out}: cannot be read ({error.strerror}); check its permissions") from error
     counts = Counter(status_ for _, status_, _ in rows)
@@ -112,9 +115,8 @@ def _lock(path: Path) -> tuple[bool, str]:
         os.close(file)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _status(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
+        return read_line(path.read_bytes())
+    except FileNotFoundError:
         return {}
-    return found if isinstance(found, dict) else {}

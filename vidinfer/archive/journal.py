@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from vidinfer.archive.document import read_line
 from vidinfer.sink.atomic import output_error
 
 __all__ = ["Journal", "Quarantine", "Quarantined", "read_quarantine"]
@@ -196,14 +197,15 @@ def _write_line(file: int, line: dict[str, object], *, sync: bool) -> None:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Those that are whole.
+
+    Raises:
+        SinkError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            for line in file:
-                try:
-                    found = json.loads(line)
-                except ValueError:
-                    continue  # torn
-                if isinstance(found, dict):
-                    yield found
+            yield from filter(None, map(read_line, file))
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise output_error(path, error, "read") from error

@@ -29,6 +29,8 @@ __all__ = ["Limits", "LocalEngine", "as_raised", "local_engine", "log_tail", "sh
 
 LOG_TAIL = 8000
 """Bytes of what a lost process said that are kept."""
+STARTS = 3
+"""Processes in one place that may end before the model is loaded: what ends the third ends every one."""
 JOIN = 5.0
 """Seconds that a process which was killed may take to be gone."""
 
@@ -56,6 +58,8 @@ class _Worker:
     ready: bool = False
     unit: Unit | None = None
     decoded: int = 0
+    starts: int = 1
+    """Processes in this place since one was ready."""
 
     @property
     def name(self) -> str:
@@ -236,6 +240,8 @@ class LocalEngine:
 
     def _replace(self, worker: _Worker, reason: str | None) -> list[Event]:
         """End it if it has not ended, and start another in its place."""
+        # One that took too long would do so again.
+        again = worker.ready or (reason is None and worker.starts < STARTS)
         if reason is not None:
             worker.process.kill()
         worker.process.join(JOIN)
@@ -243,12 +249,15 @@ class LocalEngine:
         log = log_tail(worker.log)
         unit = worker.unit
         self._close(worker)
-        if not worker.ready:  # it would fail again
+        if not again:
             self._workers.remove(worker)
             raise ModelUnavailable(
-                f"a worker process ended before the model was loaded: {reason}; see {worker.log}"
+                f"{worker.starts} worker processes in a row ended before the model was loaded: {reason}; see "
+                f"{worker.log}"
             )
-        self._workers[self._workers.index(worker)] = self._start(worker.number)
+        another = self._start(worker.number)
+        another.starts = 1 if worker.ready else worker.starts + 1
+        self._workers[self._workers.index(worker)] = another
         return [] if unit is None else [Lost(unit, reason, log, worker=worker.name)]
 
     def _start(self, number: int) -> _Worker:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import platform
 import threading
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vidinfer import __version__
 from vidinfer.archive.unit import Unit
 from vidinfer.archive.worker import BEAT, answered
+from vidinfer.archive.worker_log import speak_into
 from vidinfer.config import RunConfig
 from vidinfer.memory import resident_bytes
 from vidinfer.plan import thread_plan
@@ -70,7 +70,7 @@ class UnitActor:
             if (told.logs / "probe").read_text() != told.token:
                 return self._refused(f"has another folder {told.logs}")
             (told.logs / f"probe-{told.token}-{told.log.stem}").write_text(told.token)
-            self._redirect(told.log)
+            speak_into(told.log)
         except OSError as error:
             return self._refused(f"cannot use {error.filename}: {error.strerror}")
         return ("here", platform.node(), versions())
@@ -107,14 +107,6 @@ class UnitActor:
 
     def _refused(self, why: str) -> tuple[str, str]:
         return ("refused", f"node {platform.node()} {why}")
-
-    def _redirect(self, log: Path) -> None:
-        """What this process says goes where the driver can read it."""
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        os.close(file)
-        faulthandler.enable(2)  # a crash leaves a trace
 
 
 def versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str]:

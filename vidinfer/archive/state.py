@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from vidinfer.archive.document import read_document
 from vidinfer.clock import utc_now
 from vidinfer.errors import SinkError, UsageError
 from vidinfer.sink import write_report
@@ -97,7 +98,7 @@ class StateFolder:
 
     def choice(self, key: str) -> dict[str, Any] | None:
         """What was chosen under this key, which tells machine and model apart."""
-        found = _json(self.path / "choice.json")
+        found = read_document(self.path / "choice.json")
         return found.get(key) if isinstance(found.get(key), dict) else None
 
     def keep_choice(self, key: str, choice: Mapping[str, object]) -> None:
@@ -106,13 +107,13 @@ class StateFolder:
         Raises:
             SinkError: it cannot be written.
         """
-        known = _json(self.path / "choice.json")
+        known = read_document(self.path / "choice.json")
         write_report(self.path / "choice.json", {**known, key: dict(choice)}, overwrite=True)
 
     def is_whole(self, fingerprint: str) -> bool:
         """``keep_whole`` was called."""
         if self._whole is None:  # nobody else writes here
-            self._whole = dict(_json(self.path / "whole.json"))
+            self._whole = dict(read_document(self.path / "whole.json"))
         return bool(self._whole.get(fingerprint))
 
     def keep_whole(self, fingerprint: str) -> None:
@@ -121,7 +122,7 @@ class StateFolder:
         Raises:
             SinkError: it cannot be written.
         """
-        self._whole = {**_json(self.path / "whole.json"), fingerprint: True}
+        self._whole = {**read_document(self.path / "whole.json"), fingerprint: True}
         write_report(self.path / "whole.json", self._whole, overwrite=True)
 
     def tell(self, status: Mapping[str, object]) -> None:
@@ -169,6 +170,8 @@ class StateFolder:
             found = (self.path / "format").read_text(errors="replace").strip()
         except FileNotFoundError:
             found = ""
+        except OSError as error:
+            raise output_error(self.path / "format", error, "read") from error
         if not found:  # also of a run that was killed while it wrote it
             self.fresh = True
         elif found != str(FORMAT):
@@ -197,11 +200,3 @@ def _lock(file: int) -> None:
             if look == LOOKS - 1:
                 raise
         threading.Event().wait(PAUSE)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

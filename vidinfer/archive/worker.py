@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import faulthandler
 import os
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidinfer.archive.unit import Unit
+from vidinfer.archive.worker_log import speak_into
 from vidinfer.config import RunConfig
 from vidinfer.errors import (
     ModelError,
@@ -132,11 +132,10 @@ def _settle_in(cores: Sequence[int], log: Path, parent: int) -> None:
     """Cores of its own, a session of its own (the keyboard's signals are the parent's), no longer than its parent."""
     with suppress(OSError):
         os.setsid()
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)
-    faulthandler.enable(2)  # a crash leaves a trace
+    try:
+        speak_into(log)
+    except OSError:  # a full disk, most likely, of which the first unit tells
+        speak_into(Path(os.devnull))
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     if sys.platform == "linux":

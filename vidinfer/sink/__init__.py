@@ -14,7 +14,7 @@ from vidinfer.sink.flowfiles import FlowFileSink
 from vidinfer.sink.jsonl import JsonLinesWriter
 from vidinfer.sink.labels import LabelFileSink, LabelStreamSink, WriterFactory
 from vidinfer.sink.parquet import ParquetWriter
-from vidinfer.sink.report import is_finished, withdraw_report, write_report
+from vidinfer.sink.report import as_read_back, is_finished, withdraw_report, write_report
 from vidinfer.sink.rotating import HOUR, SIZE, RotatingLabels
 from vidinfer.sink.series import Keep
 from vidinfer.sink.shared import SharedStream
@@ -25,6 +25,7 @@ __all__ = [
     "FlowFileSink",
     "Keep",
     "SharedStream",
+    "as_read_back",
     "is_finished",
     "label_sink",
     "rotating_labels",

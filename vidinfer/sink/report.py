@@ -11,7 +11,7 @@ from typing import Any
 from vidinfer.sink.atomic import PartialFile, output_error
 from vidinfer.sink.text import utf8
 
-__all__ = ["is_finished", "withdraw_report", "write_report"]
+__all__ = ["as_read_back", "is_finished", "withdraw_report", "write_report"]
 
 
 def write_report(path: Path, document: Mapping[str, object], *, overwrite: bool = False) -> None:
@@ -20,13 +20,19 @@ def write_report(path: Path, document: Mapping[str, object], *, overwrite: bool 
     Raises:
         SinkError: not writable, or there already and ``overwrite`` is false.
     """
-    text = json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     file = PartialFile(path, overwrite=overwrite)
     try:
-        file.write(utf8(text).encode())
+        file.write(_text(document).encode())
         file.commit()
     finally:
         file.abort()  # changes nothing after a commit
+
+
+def as_read_back(document: Mapping[str, object]) -> dict[str, Any]:
+    """What whoever reads it finds after :func:`write_report`."""
+    found = json.loads(_text(document))
+    assert isinstance(found, dict)
+    return found
 
 
 def withdraw_report(path: Path) -> None:
@@ -39,6 +45,10 @@ def withdraw_report(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(path, error, "replace") from error
+
+
+def _text(document: Mapping[str, object]) -> str:
+    return utf8(json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:

@@ -29,10 +29,10 @@ _GAP = Outcome.GAP.value
 
 
 def read_receipt(path: Path) -> dict[str, Any] | None:
-    """The receipt of a unit; ``None`` where there is no file.
+    """The receipt of a unit, which the file is named after; ``None`` where there is no file.
 
     Raises:
-        DamagedUnit: the file is no unit, or was cut off.
+        DamagedUnit: the file is no unit, was cut off, or is another unit.
         SinkError: it cannot be read.
     """
     import pyarrow as pa
@@ -44,6 +44,8 @@ def read_receipt(path: Path) -> dict[str, Any] | None:
         receipt = None if found is None else json.loads(found)
     except FileNotFoundError:
         return None
+    except DamagedUnit:
+        raise
     except (pa.ArrowException, ValueError) as error:
         raise DamagedUnit(f"{path}: not a whole unit ({_first_line(error)})") from error
     except OSError as error:
@@ -52,6 +54,8 @@ def read_receipt(path: Path) -> dict[str, Any] | None:
         raise SinkError(f"{path}: cannot be read ({error.strerror}); check the disk") from error
     if not isinstance(receipt, dict):
         raise DamagedUnit(f"{path}: a Parquet file without a receipt")
+    if receipt.get("unit") != path.stem:
+        raise DamagedUnit(f"{path}: not this unit, but {receipt.get('unit')}")
     return receipt
 
 
@@ -75,9 +79,9 @@ def read_unit(
                 raise DamagedUnit(f"{path}: its columns are not those of this model's findings")
             for batch in file.iter_batches(ROWS):
                 yield _batch(batch, layout, categories)
+    except SinkError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, SinkError):
-            raise
         raise DamagedUnit(f"{path}: not a whole unit ({_first_line(error)})") from error
 
 

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
@@ -51,9 +51,10 @@ class Expanded:
 def expand_sources(specs: Sequence[str]) -> Expanded:
     """Resolve files, folders, globs, lists of these (``@FILE``, ``@-``), and the like in object storage.
 
-    Folders are searched through all their subfolders for media by suffix, hidden ones left out; a folder that holds
-    nothing but images whose names differ in one number is one source, a frame an image. A glob may hold ``*``, ``?``,
-    ``[...]`` and ``**``. Where two files would get the same name, folders are put in front of it.
+    Folders are searched through all their subfolders for media by suffix, hidden ones left out; one that cannot be
+    looked into is an error beside the files of the others. A folder that holds nothing but images whose names differ in
+    one number is one source, a frame an image. A glob may hold ``*``, ``?``, ``[...]`` and ``**``. Where two files
+    would get the same name, folders are put in front of it.
 
     Raises:
         UsageError: a network address, a camera or stdin, which are no files; an object store without its package.
@@ -78,8 +79,9 @@ def expand_sources(specs: Sequence[str]) -> Expanded:
 
 def _single(
     specs: Sequence[str], errors: list[tuple[str, SourceError]]
-) -> Iterator[tuple[str, Callable[[], list[SourceFile]]]]:
-    """Each source as it was given, the lines of lists in their place, and what resolves it."""
+) -> Iterator[tuple[str, Callable[[], Iterable[SourceFile]]]]:
+    """Each source as it was given, the lines of lists in their place, and what resolves it: it gives the files that
+    there are, then raises what it has to say of those that it could not get at."""
     for spec in specs:
         if not spec.startswith("@"):
             yield spec, partial(_expand, spec)
@@ -93,13 +95,14 @@ def _single(
             yield line.source, partial(_listed, line.source, folder, f"{spec}, line {line.number}")
 
 
-def _listed(source: str, folder: Path, where: str) -> list[SourceFile]:
+def _listed(source: str, folder: Path, where: str) -> Iterator[SourceFile]:
     """What a line of a list stands for; files below the list's own folder are named as seen from there."""
     try:
         files = _expand_remote(source) if is_remote(source) else _expand_path(folder / at_home(source))
+        for file in files:
+            yield replace(file, name=_seen_from(folder, file))
     except SourceError as error:
         raise type(error)(f"{where}: {error}") from None
-    return [replace(file, name=_seen_from(folder, file)) for file in files]
 
 
 def _seen_from(folder: Path, file: SourceFile) -> PurePosixPath:
@@ -127,7 +130,7 @@ def _is_link(path: Location) -> bool:
     return isinstance(path, Path) and path.is_symlink()
 
 
-def _expand(spec: str) -> list[SourceFile]:
+def _expand(spec: str) -> Iterable[SourceFile]:
     return _expand_remote(spec) if is_remote(spec) else _expand_path(at_home(spec))
 
 
@@ -135,22 +138,23 @@ def _expand_remote(spec: str) -> list[SourceFile]:
     return [SourceFile(file, name) for file, name in list_remote(spec, _is_media)]
 
 
-def _expand_path(path: Path) -> list[SourceFile]:
+def _expand_path(path: Path) -> Iterator[SourceFile]:
     try:
         if path.is_dir():
-            return _in_folder(path)
-        if path.exists():
-            return [SourceFile(path, PurePosixPath(path.name))]
+            yield from _in_folder(path)
+        elif path.exists():
+            yield SourceFile(path, PurePosixPath(path.name))
+        elif glob.has_magic(str(path)):
+            yield from _matching(path)
+        else:
+            raise SourceError(f"{path}: no such file; check the name")
     except SourceError:
         raise
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}; check the path and its permissions") from None
-    if glob.has_magic(str(path)):
-        return _matching(path)
-    raise SourceError(f"{path}: no such file; check the name")
 
 
-def _in_folder(folder: Path) -> list[SourceFile]:
+def _in_folder(folder: Path) -> Iterator[SourceFile]:
     denied: list[OSError] = []
     files: list[Path] = []
     for root, folders, names in os.walk(folder, onerror=denied.append):
@@ -160,13 +164,22 @@ def _in_folder(folder: Path) -> list[SourceFile]:
             files.append(Path(root))
         else:
             files.extend(Path(root, name) for name in media)
-    if not files and denied:
-        raise SourceError(
-            f"{folder}: no permission to look into it; allow it with chmod, or run as its owner"
-        )
+    yield from (SourceFile(file, _below(folder, file)) for file in sorted(files))
+    _raise_if_any(denied)
     if not files:
         raise SourceError(f"{folder}: a folder without media; give one that holds videos or images")
-    return [SourceFile(file, _below(folder, file)) for file in sorted(files)]
+
+
+def _raise_if_any(denied: Sequence[OSError]) -> None:
+    """What is in a folder that could not be listed is missing, whatever was found elsewhere; one that was removed
+    meanwhile holds nothing."""
+    kept = [error for error in denied if not isinstance(error, FileNotFoundError)]
+    if kept:
+        more = f", as {len(kept) - 1} more folders" if kept[1:] else ""
+        raise SourceError(
+            f"{kept[0].filename}: cannot be looked into ({kept[0].strerror}{more}), so nothing in it is labelled; "
+            f"check its permissions"
+        )
 
 
 def _below(folder: Path, file: Path) -> PurePosixPath:
@@ -175,27 +188,39 @@ def _below(folder: Path, file: Path) -> PurePosixPath:
     return PurePosixPath(file.relative_to(folder).as_posix())
 
 
-def _matching(pattern: Path) -> list[SourceFile]:
+def _matching(pattern: Path) -> Iterator[SourceFile]:
     # Names are relative to the deepest folder that the pattern spells out.
     fixed = next(parent for parent in pattern.parents if not glob.has_magic(str(parent)))
-    found = {Path(match) for match in _glob(pattern)}
+    denied: list[OSError] = []
+    found = {Path(match) for match in _glob(pattern, denied)}
     # A star takes everything along; what was not spelled out must at least look like media.
-    files = sorted(f for f in found if f.is_file() and _is_media(f.name) and not _is_output(f))
+    files = sorted(f for f in found if _may_be_file(f) and _is_media(f.name) and not _is_output(f))
+    yield from (SourceFile(file, PurePosixPath(file.relative_to(fixed).as_posix())) for file in files)
+    _raise_if_any(denied)
     if not files:
         raise SourceError(f"{pattern}: no media file matches; check the pattern")
-    return [SourceFile(file, PurePosixPath(file.relative_to(fixed).as_posix())) for file in files]
 
 
-def _glob(pattern: Path) -> Iterator[str]:
-    """As ``glob.glob``, some perhaps twice, but ``**`` follows no link to a folder: two that lead upwards never end."""
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:  # of its folder, which says who is in it and nothing else: opening it tells
+        return True
+
+
+def _glob(pattern: Path, denied: list[OSError]) -> Iterator[str]:
+    """As ``glob.glob``, some perhaps twice, but ``**`` follows no link to a folder: two that lead upwards never end.
+
+    Folders that ``**`` cannot look into are told in ``denied``.
+    """
     if "**" not in pattern.parts:
         yield from glob.iglob(str(pattern))  # noqa: PTH207 - Path.glob refuses absolute patterns
         return
     at = pattern.parts.index("**")
-    for top in _glob(Path(*pattern.parts[:at])):
-        for root, folders, _ in os.walk(top):
+    for top in _glob(Path(*pattern.parts[:at]), denied):
+        for root, folders, _ in os.walk(top, onerror=denied.append):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            yield from _glob(Path(glob.escape(root), *(pattern.parts[at + 1 :] or ("*",))))
+            yield from _glob(Path(glob.escape(root), *(pattern.parts[at + 1 :] or ("*",))), denied)
 
 
 def _is_media(name: str) -> bool:
