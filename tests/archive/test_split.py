@@ -120,19 +120,30 @@ def test_a_file_whose_parts_cannot_be_had_is_labelled_in_one_go(
 @pytest.mark.parametrize(
     "options",
     [
-        {"max_frames": 5},
+        {"max_frames": 53},
         {"start": Fraction(1)},
-        {"duration": Fraction(1)},
+        {"start": Fraction(1), "end": Fraction(3)},
+        {"duration": Fraction(3)},
+        {"start": Fraction(1), "fps": Fraction(5), "max_frames": 9},
         {"every": 3, "fps": Fraction(2)},
         {"keyframes": True, "fps": Fraction(2)},
     ],
 )
-def test_what_depends_on_frames_before_is_not_split(
-    label_archive: Runner, long: Path, options: dict[str, object]
+def test_a_range_is_split_and_gives_the_labels_of_one_unit(
+    tmp_path: Path, label_archive: Runner, long: Path, options: dict[str, object]
 ) -> None:
     seen = Seen()
-    label_archive(long, unit_frames=20, observer=seen, **options)
-    assert seen.todo == 1
+    label_archive(long, unit_frames=20 if "fps" not in options else 4, observer=seen, **options)
+    assert seen.todo is not None
+    assert seen.todo > 1
+    label_archive(long, out=tmp_path / "whole", **options)
+    name = "long.labels.jsonl"
+    assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "whole")[name]
+    document, whole = (json.loads((tmp_path / out / "long.run.json").read_text()) for out in ("out", "whole"))
+    assert document["frames"] == whole["frames"]
+    found, usual = (of["source"]["found"] for of in (document, whole))
+    for fact in ("first_pts", "gaps", "frames_corrupt", "variable_rate", "sizes"):
+        assert found[fact] == usual[fact]
 
 
 def test_a_part_that_was_given_up_is_a_gap(

@@ -99,7 +99,7 @@ class Read:
     ) -> None:
         told = sampling if selective else None
         source = open_source(path, name=path.name, threads=threads, sampling=told, part=part)
-        before = None if part is None else part.known_before(source.info.time_base)
+        before = None if part is None else part.before
         sampler = Sampler(sampling, before)
         self.stamps: list[FrameStamp | Gap] = []
         self.labelled: list[tuple[FrameStamp, bool, bytes]] = []

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import vidinfer
+from vidinfer.archive.header_lines import part_of, sampling_told
 from vidinfer.errors import Interrupted, SourceError
 from vidinfer.sampling import Sampling
 from vidinfer.source import Header, Part
@@ -63,11 +64,11 @@ class HeaderReader:
             SourceError: it cannot be read, crashes FFmpeg or hangs it.
             Interrupted: ``stopped()`` became true.
         """
-        chosen = None if sampling is None else _as_asked(sampling)
+        chosen = None if sampling is None else sampling_told(sampling)
         answer = self._ask([str(path), frames, chosen], path, LONGEST_PACKETS)
         if isinstance(answer, str):
             raise SourceError(answer)
-        return tuple(Part(*part) for part in answer)
+        return tuple(part_of(part) for part in answer)
 
     def _ask(self, request: list[object], path: Path, longest: float) -> Any:
         child = self._child or self._start()
@@ -151,7 +152,3 @@ class HeaderReader:
 
 def _ended(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit status {status}"
-
-
-def _as_asked(sampling: Sampling) -> list[object]:
-    return [sampling.every, None if sampling.fps is None else str(sampling.fps), sampling.keyframes]

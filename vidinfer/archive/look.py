@@ -10,9 +10,10 @@ from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.planning import KnownFile, identify
 from vidinfer.archive.recipe import can_be_split
 from vidinfer.archive.survey import survey
-from vidinfer.build import sampled
+from vidinfer.build import sampling_of
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
+from vidinfer.sampling import Sampling
 from vidinfer.source import SourceFile
 
 __all__ = ["Look", "look_over"]
@@ -39,7 +40,9 @@ def look_over(
     with HeaderReader(stopped) as reader:
         splitter = None
         if can_be_split(config):
-            splitter = partial(reader.split, frames=config.unit_frames, sampling=sampled(config))
+            sampling = sampling_of(config)
+            asked = None if sampling == Sampling() else sampling
+            splitter = partial(reader.split, frames=config.unit_frames, sampling=asked)
         for file in survey(files, fingerprints="none", stopped=stopped):
             try:
                 if not file.usable:
