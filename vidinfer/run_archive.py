@@ -203,9 +203,8 @@ class _Archive:
 
     def _whole_if_known(self, file: KnownFile) -> KnownFile:
         """An earlier run found that its parts cannot be had by themselves."""
-        if len(file.parts) > 1 and self._state.is_whole(file.fingerprint):
-            return replace(file, parts=(WHOLE,))
-        return file
+        whole = len(file.parts) > 1 and self._state.is_whole(file.fingerprint)
+        return replace(file, parts=(WHOLE,)) if whole else file
 
     def _plan(self, surveyed: Sequence[tuple[KnownFile, OutputNames]], facts: dict[str, Any]) -> None:
         """Name all units, and find out which are still to do."""
@@ -368,20 +367,21 @@ class _Archive:
         self._complete += self._agenda.settle(unit.id)
 
     def _finish(self, planned: PlannedSource) -> None:
-        """Make the outputs of a source whose units are all settled."""
+        """Make the outputs of a source whose units are all settled, but for one that the next run may mend."""
         parts = []
         for unit in planned.units:
-            path, held = self._state.unit(unit.id), self._bad.get(unit.id)
+            path, bad = self._state.unit(unit.id), self._bad.get(unit.id)
             try:
-                parts.append(Part(path, None if held else read_receipt(path), held))
+                parts.append(Part(path, None if bad else read_receipt(path), bad))
             except DamagedUnit as error:
                 self._again(unit, error)
                 return
-        if parts[0].held is not None and all(part.held for part in parts):
-            status = "quarantined" if self._quarantine.get(planned.units[0].id) else "failed"
+        held = [part.held for part in parts if part.held]
+        passing = [one for one in held if not self._quarantine.get(one.unit)]
+        if passing or len(held) == len(parts):
+            report = SourceReport(planned.file.name, "failed", error=(passing or held)[0].reason)
             self._agenda.closed(planned)
-            report = SourceReport(planned.file.name, "failed", error=parts[0].held.reason)
-            self._account.settle(report, planned, status)
+            self._account.settle(report, planned, "failed" if passing else "quarantined")
             return
         try:
             report = finish_source(planned, parts)

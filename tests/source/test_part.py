@@ -17,11 +17,12 @@ from vidinfer.errors import PartUnlike
 from vidinfer.frame import Frame, Gap
 from vidinfer.sampling import Sampling
 from vidinfer.source import Part, open_source, split
+from vidinfer.storage import Location
 
 Seen = tuple[int, int | None, int | None, bool, bool, str]
 
 
-def frames_of(path: Path, part: Part | None = None, threads: int = 1) -> list[Seen]:
+def frames_of(path: Location, part: Part | None = None, threads: int = 1) -> list[Seen]:
     source = open_source(path, name="a", threads=threads, part=part)
     found: list[Seen] = []
     try:

@@ -12,6 +12,7 @@ from vidinfer.archive.header_lines import part_told, sampling_of
 from vidinfer.errors import SourceError
 from vidinfer.source import split
 from vidinfer.source.header import read_header
+from vidinfer.storage import Location, locate
 
 __all__ = ["main"]
 
@@ -28,12 +29,12 @@ def main() -> None:
     answers.flush()
     while line := sys.stdin.readline():
         path, *how = json.loads(line)
-        answer = _parts(Path(path), *how) if how else astuple(read_header(Path(path)))
+        answer = _parts(locate(path), *how) if how else astuple(read_header(Path(path)))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def _parts(path: Path, frames: int, chosen: list[Any] | None) -> object:
+def _parts(path: Location, frames: int, chosen: list[Any] | None) -> object:
     sampling = None if chosen is None else sampling_of(chosen)
     try:
         return [part_told(part) for part in split(path, frames, sampling).parts]

@@ -9,12 +9,13 @@ from typing import TypeAlias
 from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.planning import KnownFile, identify
 from vidinfer.archive.recipe import can_be_split
-from vidinfer.archive.survey import survey
+from vidinfer.archive.survey import Surveyed, survey
 from vidinfer.build import sampling_of
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
 from vidinfer.sampling import Sampling
 from vidinfer.source import SourceFile
+from vidinfer.storage import RemoteFile
 
 __all__ = ["Look", "look_over"]
 
@@ -47,6 +48,13 @@ def look_over(
             try:
                 if not file.usable:
                     raise SourceError(file.error or f"{file.path}: {file.kind}")
-                yield identify(file, splitter, stopped, config.fingerprint)
+                wanted = splitter if _may_be_long(file, config.unit_frames) else None
+                yield identify(file, wanted, stopped, config.fingerprint)
             except SourceError as error:
                 yield error
+
+
+def _may_be_long(file: Surveyed, frames: int) -> bool:
+    """Asking a store for the index of an object takes longer than reading its headers did; those of short ones tell."""
+    claimed = file.frames_expected
+    return not isinstance(file.path, RemoteFile) or claimed is None or claimed >= 1.5 * frames

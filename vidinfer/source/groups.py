@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -11,10 +11,27 @@ from vidinfer.frame import FrameStamp
 from vidinfer.sampling import Sampler, Sampling
 from vidinfer.source.part import WHOLE, Part
 
-__all__ = ["Groups", "Shown"]
+__all__ = ["FRONT", "Groups", "Shown", "Split", "Whole", "split_of"]
+
+FRONT = Sampling(every=1 << 30)
+"""Asks for so little that nothing but the codec can be a reason to decode everything."""
 
 _READING = 0.01
 """What reading a frame's packet costs, as a share of decoding it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a file is split."""
+
+    parts: tuple[Part, ...]
+    """Tile the file, in order; a single one where it is not to be cut."""
+    why: str = ""
+    """Why it is not cut."""
+
+
+class Whole(Exception):
+    """The file has to be decoded as a whole, and why; reaches nobody but who cuts files."""
 
 
 class Shown(NamedTuple):
@@ -117,6 +134,12 @@ class Groups:
             return (WHOLE,)
         found = [group.part for group in parts]
         return (replace(found[0], start=None), *found[1:-1], replace(found[-1], end=None))
+
+
+def split_of(groups: Groups, frames: int) -> Split:
+    """All groups of a file in parts of at least ``frames`` frames."""
+    parts = groups.parts(frames)
+    return Split(parts, "" if len(parts) > 1 else f"{len(groups)} groups of pictures are too few")
 
 
 def _begins(group: _Group, last: _Group, frames: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -14,29 +13,13 @@ from vidinfer.frame import Gap
 from vidinfer.sampling import Sampling
 from vidinfer.source.container import choose_video, open_container
 from vidinfer.source.decode import Decoded, PassedOver
-from vidinfer.source.groups import Groups, Shown
-from vidinfer.source.part import WHOLE, Part
+from vidinfer.source.groups import FRONT, Groups, Shown, Split, Whole, split_of
+from vidinfer.source.outline import split_by_index
+from vidinfer.source.part import WHOLE
 from vidinfer.source.selective import SelectiveDecoder, packets_needed, why_everything
-from vidinfer.storage import Location
+from vidinfer.storage import Location, RemoteFile
 
 __all__ = ["Split", "split"]
-
-_FRONT = Sampling(every=1 << 30)
-"""Asks for so little that nothing but the codec can be a reason to decode everything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """How a file is split."""
-
-    parts: tuple[Part, ...]
-    """Tile the file, in order; a single one where it is not to be cut."""
-    why: str = ""
-    """Why it is not cut."""
-
-
-class _Whole(Exception):
-    """The file has to be decoded as a whole; never leaves this module."""
 
 
 def split(path: Location, frames: int, sampling: Sampling | None = None) -> Split:
@@ -46,33 +29,35 @@ def split(path: Location, frames: int, sampling: Sampling | None = None) -> Spli
     begin where decoding can begin, no damage that the container shows.
 
     Args:
-        path: the file; all its packets are read.
+        path: the file; all its packets are read. Of an object in a store only the index is, and it is not cut where
+            that does not tell of all packets.
         frames: at least 1.
         sampling: what it leaves out is not decoded, where that can be, and what is behind its end is not looked at.
 
     Raises:
         SourceError: it cannot be read, or holds no video.
     """
+    if isinstance(path, RemoteFile):
+        return split_by_index(path, frames, sampling)
     container = open_container(path)
     try:
         stream = choose_video(container, path)
-        why = why_everything(container, stream, _FRONT)
+        why = why_everything(container, stream, FRONT)
         if why:
             return Split((WHOLE,), why)
         selective = sampling is not None and not why_everything(container, stream, sampling)
         groups = Groups(
             sampling, Fraction(stream.time_base or Fraction(1, av.time_base)), selective=selective
         )
-        indexer = _Indexer(path, container, stream, 1, _never, sampling=_FRONT, groups=groups)
+        indexer = _Indexer(path, container, stream, 1, _never, sampling=FRONT, groups=groups)
         try:
             for item in indexer:
-                raise _Whole(item.reason if isinstance(item, Gap) else "a frame that nobody asked for")
-        except _Whole as whole:
+                raise Whole(item.reason if isinstance(item, Gap) else "a frame that nobody asked for")
+        except Whole as whole:
             return Split((WHOLE,), str(whole))
         finally:
             indexer.close()
-        parts = groups.parts(frames)
-        return Split(parts, "" if len(parts) > 1 else f"{len(groups)} groups of pictures are too few")
+        return split_of(groups, frames)
     except av.FFmpegError as error:
         raise SourceError(f"{path}: cannot be read: {error}") from error
     finally:
@@ -108,7 +93,7 @@ class _Indexer(SelectiveDecoder):
         return self._found.over
 
     def _give_up(self, why: str, *more: Any) -> Iterator[Decoded | Gap]:  # noqa: ARG002
-        raise _Whole(why)
+        raise Whole(why)
 
 
 def _shown(one: Any) -> Shown:

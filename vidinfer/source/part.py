@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from vidinfer.errors import PartUnlike
 from vidinfer.sampling import Before
+from vidinfer.source.coded import reader_for
 from vidinfer.storage import Location
 
 __all__ = ["WHOLE", "Part", "PartPackets"]
@@ -89,11 +90,13 @@ class PartPackets:
     def _behind_start(self) -> Generator[Packet[VideoStream], None, bool]:
         """Whether the packet that the part begins with was there."""
         part, found = self._part, False
+        begun = part.start is None
         for packet in self._container.demux(self._stream):
             if packet.size == 0 and packet.dts is None:
                 break
             found = found or part.start is None or (packet.pts, packet.dts) == (part.pts, part.dts)
             if found and packet.size:
+                begun = begun or self._check_start(packet)
                 yield packet
             elif not found and self._has_passed(packet):
                 return False
@@ -101,3 +104,12 @@ class PartPackets:
 
     def _has_passed(self, packet: Packet[VideoStream]) -> bool:
         return packet.dts is not None and self._part.dts is not None and packet.dts > self._part.dts
+
+    def _check_start(self, packet: Packet[VideoStream]) -> bool:
+        """An index may call a picture a beginning that is none, and files change."""
+        codec = self._stream.codec_context
+        read = reader_for(codec.codec.canonical_name, codec.extradata)
+        coded = None if read is None else read(memoryview(packet))
+        if coded is None or coded.odd or not coded.start:
+            raise PartUnlike(f"{self._path}: decoding cannot begin with the packet of {packet.pts}")
+        return True
