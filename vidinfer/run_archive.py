@@ -203,9 +203,8 @@ class _Archive:
 
     def _whole_if_known(self, file: KnownFile) -> KnownFile:
         """An earlier run found that its parts cannot be had by themselves."""
-        if len(file.parts) > 1 and self._state.is_whole(file.fingerprint):
-            return replace(file, parts=(WHOLE,))
-        return file
+        whole = len(file.parts) > 1 and self._state.is_whole(file.fingerprint)
+        return replace(file, parts=(WHOLE,)) if whole else file
 
     def _plan(self, surveyed: Sequence[tuple[KnownFile, OutputNames]], facts: dict[str, Any]) -> None:
         """Name all units, and find out which are still to do."""

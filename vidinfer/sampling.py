@@ -28,46 +28,39 @@ class Sampling:
     duration: Fraction | None = None
     """Stop when so many seconds of the source, from ``start`` or its first frame, are over."""
 
-    @property
-    def is_local(self) -> bool:
-        """A stretch can be judged by itself, if what :class:`Before` holds is known of the frames before it."""
-        ranged = (self.start, self.end, self.max_frames, self.duration) != (None, None, None, None)
-        return not ranged and (self.fps is None or (self.every == 1 and not self.keyframes))
-
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What is known of the frames before a stretch whose times rise, in seconds of the container's time line."""
+    """What a sampler knows of the frames before a stretch; times in seconds of the container's time line."""
 
-    first: Fraction
-    """Of the first frame of all."""
+    first: Fraction | None
+    """Of the first frame within the range; ``None``: there was none so far."""
+    origin: Fraction
+    """From which on ticks are counted."""
+    next_tick: Fraction
     last: Fraction
-    """Of the one right before the stretch."""
+    """Of the frame that was last held against the ticks."""
+    kept: int
+    """Frames that were to be labelled."""
 
 
 class Sampler:
     """Judges the frames of one source, in order. A frame without a timestamp passes every test of time."""
 
     def __init__(self, sampling: Sampling, before: Before | None = None) -> None:
-        """Judge from the first frame on, or as one that has seen the frames ``before``.
-
-        Raises:
-            ValueError: frames before, and a sampling that is not local.
-        """
+        """Judge from the first frame on, or as one that has seen the frames ``before``."""
         self._sampling = sampling
         self._first: Fraction | None = None
         self._origin = self._next_tick = self._last = Fraction(0)
         self._kept = 0
         if before is not None:
-            self._go_on(before)
+            self._first, self._origin, self._next_tick = before.first, before.origin, before.next_tick
+            self._last, self._kept = before.last, before.kept
 
-    def _go_on(self, before: Before) -> None:
-        if not self._sampling.is_local:
-            raise ValueError(f"{self._sampling} cannot be judged from the middle of a source on")
-        self._first = self._origin = before.first
-        self._last, self._kept = before.last, 1  # the first of all was kept
-        if self._sampling.fps is not None:
-            self._next_tick = self._tick_after(before.last, self._sampling.fps)
+    @property
+    def remembered(self) -> Before:
+        """All that another needs to go on from here."""
+        return Before(self._first, self._origin, self._next_tick, self._last, self._kept)
 
     def finished(self, stamp: FrameStamp) -> bool:
         """This frame and all after it are beyond what was asked for."""
@@ -108,11 +101,8 @@ class Sampler:
         self._last = time
         if time < self._next_tick:
             return False
-        self._next_tick = self._tick_after(time, fps)
+        self._next_tick = self._origin + ((time - self._origin) * fps // 1 + 1) / fps
         return True
-
-    def _tick_after(self, time: Fraction, fps: Fraction) -> Fraction:
-        return self._origin + ((time - self._origin) * fps // 1 + 1) / fps
 
 
 def _time(stamp: FrameStamp) -> Fraction | None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,8 +17,10 @@ from typing import Any
 import pytest
 
 from tests.archive.conftest import InProcess, Runner, make_archive, outputs
+from tests.archive.test_kill import OPTIONS, wait_for_commits
 from tests.archive.test_run import Seen, manifest
 from tests.media import make_video
+from tests.source.test_part import noise
 from tests.storage import s3
 from vidinfer.archive.engine import Engine, EngineFactory
 from vidinfer.archive.local import local_engine
@@ -296,10 +302,122 @@ def test_a_silent_store_is_not_waited_for_object_by_object(
     assert failed == {"big.avi", "cam 1/a.mp4", "b#1.mkv", *(f"more{i}.mp4" for i in range(5))}
     assert rows["clip0.mp4"]["status"] == rows["cam/clip1.mp4"]["status"] == "complete"
     (told,) = (text for text in seen.warnings if "in a row" in text)
-    assert told.startswith(f"s3://{bucket}: no answer for 3 objects in a row")
+    assert told.startswith(f"s3://{bucket}: no answer 3 times in a row")
     assert sum(row["error"] == told for row in rows.values()) == len(failed) - SILENT
 
     door.failing = None
     seen = Seen()
     assert label_archive(*sources, observer=seen).exit_status == 0
     assert seen.todo == len(failed)
+
+
+@pytest.fixture
+def long(door: Door, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of a clip of 100 frames that is also at ``tmp_path / "in/long.mp4"``."""
+    name = "l" + "".join(c for c in request.node.name.lower() if c.isalnum())[-50:]
+    client: Any = s3.client(f"http://{door.store}")
+    client.mkdir(name)
+    (tmp_path / "in").mkdir()
+    clip = make_video(tmp_path / "in/long.mp4", frames=100, size=(320, 240), gop=10, b_frames=2, draw=noise)
+    assert clip.stat().st_size > 4 * BLOCK
+    client.pipe(f"{name}/long.mp4", clip.read_bytes())
+    return f"s3://{name}/long.mp4"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"every": 7}, {"start": Fraction(1), "end": Fraction(3)}, {"fps": Fraction(3), "max_frames": 9}],
+)
+def test_an_object_is_divided_and_gives_the_labels_of_the_file(
+    long: str, tmp_path: Path, label_archive: Runner, options: dict[str, object]
+) -> None:
+    seen = Seen()
+    report = label_archive(
+        long, processes=True, workers=2, unit_frames=5 if "fps" in options else 20, observer=seen, **options
+    )
+    assert report.exit_status == 0, [one.error for one in report.sources]
+    assert seen.todo is not None
+    assert seen.todo > 1
+    label_archive(tmp_path / "in", out=tmp_path / "file", **options)
+    name = "long.labels.jsonl"
+    assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "file")[name]
+    frames = [json.loads((tmp_path / of / "long.run.json").read_text())["frames"] for of in ("out", "file")]
+    assert frames[0] == frames[1]
+
+    seen = Seen()
+    report = label_archive(long, unit_frames=5 if "fps" in options else 20, observer=seen, **options)
+    assert report.exit_status == 0
+    assert seen.todo == 0, "its parts are the same ones"
+
+
+def test_credentials_that_expire_between_two_units_of_an_object(
+    long: str, door: Door, tmp_path: Path, label_archive: Runner
+) -> None:
+    """Nothing is written of half an object; what was committed stays, and the next run labels the rest."""
+    label_archive(long, out=tmp_path / "whole", unit_frames=20)
+    submitted = []
+
+    class Expiring(InProcess):
+        def submit(self, unit: Unit, target: Path) -> None:
+            submitted.append(unit)
+            if len(submitted) == 3:
+                door.failing = "expired"
+            super().submit(unit, target)
+
+    report = label_archive(long, engine_factory=Expiring, unit_frames=20)
+    assert report.exit_status == 1
+    assert len(submitted) == 5
+    (row,) = manifest(tmp_path / "out").values()
+    assert row["status"] == "failed"
+    assert "have expired" in str(row["error"])
+    assert not list((tmp_path / "out").rglob("long.labels*"))
+
+    door.failing = None
+    seen = Seen()
+    assert label_archive(long, observer=seen, unit_frames=20).exit_status == 0
+    assert seen.todo == 3
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+def test_an_object_in_units_goes_on_after_being_killed(long: str, tmp_path: Path) -> None:
+    first = command(long, tmp_path / "out")
+    wait_for_commits(first, tmp_path / "out", 2)
+    assert first.poll() is None, "it was over too soon"
+    first.kill()
+    first.communicate()
+    kept = {path: path.stat().st_mtime_ns for path in units(tmp_path / "out")}
+    assert kept
+    for out in ("out", "whole"):
+        process = command(long, tmp_path / out)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "labelled again"
+    assert len(units(tmp_path / "out")) == 10
+
+
+def command(source: str, out: Path) -> subprocess.Popen[str]:
+    """An archive run with units of ten frames."""
+    options = [text for pair in OPTIONS.items() for text in pair]
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "vidinfer",
+            source,
+            "--out",
+            out,
+            "--workers",
+            "1",
+            "--unit-frames",
+            "10",
+            *options,
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def units(out: Path) -> list[Path]:
+    """Committed so far."""
+    return sorted((out / ".vidinfer/units").rglob("*.parquet"))

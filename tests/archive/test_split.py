@@ -17,7 +17,7 @@ from tests.media import make_video
 from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.unit import Unit
-from vidinfer.errors import SourceError
+from vidinfer.errors import ModelError, SourceError
 from vidinfer.source import Part, split
 
 
@@ -120,19 +120,30 @@ def test_a_file_whose_parts_cannot_be_had_is_labelled_in_one_go(
 @pytest.mark.parametrize(
     "options",
     [
-        {"max_frames": 5},
+        {"max_frames": 53},
         {"start": Fraction(1)},
-        {"duration": Fraction(1)},
+        {"start": Fraction(1), "end": Fraction(3)},
+        {"duration": Fraction(3)},
+        {"start": Fraction(1), "fps": Fraction(5), "max_frames": 9},
         {"every": 3, "fps": Fraction(2)},
         {"keyframes": True, "fps": Fraction(2)},
     ],
 )
-def test_what_depends_on_frames_before_is_not_split(
-    label_archive: Runner, long: Path, options: dict[str, object]
+def test_a_range_is_split_and_gives_the_labels_of_one_unit(
+    tmp_path: Path, label_archive: Runner, long: Path, options: dict[str, object]
 ) -> None:
     seen = Seen()
-    label_archive(long, unit_frames=20, observer=seen, **options)
-    assert seen.todo == 1
+    label_archive(long, unit_frames=20 if "fps" not in options else 4, observer=seen, **options)
+    assert seen.todo is not None
+    assert seen.todo > 1
+    label_archive(long, out=tmp_path / "whole", **options)
+    name = "long.labels.jsonl"
+    assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "whole")[name]
+    document, whole = (json.loads((tmp_path / out / "long.run.json").read_text()) for out in ("out", "whole"))
+    assert document["frames"] == whole["frames"]
+    found, usual = (of["source"]["found"] for of in (document, whole))
+    for fact in ("first_pts", "gaps", "frames_corrupt", "variable_rate", "sizes"):
+        assert found[fact] == usual[fact]
 
 
 def test_a_part_that_was_given_up_is_a_gap(
@@ -142,7 +153,7 @@ def test_a_part_that_was_given_up_is_a_gap(
 
     def label(self: UnitLabeller, unit: Unit, target: Path) -> dict[str, object]:
         if unit.part.first == 40:
-            raise SourceError("no")
+            raise ModelError("no")
         return whole(self, unit, target)
 
     whole = UnitLabeller.label
@@ -155,3 +166,27 @@ def test_a_part_that_was_given_up_is_a_gap(
     assert lines.index(gap) == 40
     assert gap["reason"] == "given up: no"
     assert gap["first_pts"] < gap["last_pts"]
+
+
+def test_a_part_that_cannot_be_read_for_now_is_labelled_by_the_next_run(
+    tmp_path: Path, label_archive: Runner, long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no gap for good: nothing is written, and of the file only that part is labelled again."""
+
+    def label(self: UnitLabeller, unit: Unit, target: Path) -> dict[str, object]:
+        if unit.part.first == 40:
+            raise SourceError("not now")
+        return whole(self, unit, target)
+
+    label_archive(long, out=tmp_path / "whole")
+    whole = UnitLabeller.label
+    with monkeypatch.context() as patch:
+        patch.setattr(UnitLabeller, "label", label)
+        report = label_archive(long, unit_frames=20)
+    assert [(one.status, one.error) for one in report.sources] == [("failed", "not now")]
+    assert not (tmp_path / "out/long.labels.jsonl").exists()
+    seen = Seen()
+    assert label_archive(long, unit_frames=20, observer=seen).exit_status == 0
+    assert seen.todo == 1
+    name = "long.labels.jsonl"
+    assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "whole")[name]

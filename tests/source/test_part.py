@@ -17,11 +17,12 @@ from vidinfer.errors import PartUnlike
 from vidinfer.frame import Frame, Gap
 from vidinfer.sampling import Sampling
 from vidinfer.source import Part, open_source, split
+from vidinfer.storage import Location
 
 Seen = tuple[int, int | None, int | None, bool, bool, str]
 
 
-def frames_of(path: Path, part: Part | None = None, threads: int = 1) -> list[Seen]:
+def frames_of(path: Location, part: Part | None = None, threads: int = 1) -> list[Seen]:
     source = open_source(path, name="a", threads=threads, part=part)
     found: list[Seen] = []
     try:
@@ -53,20 +54,37 @@ def test_all_parts_together_are_the_file(tmp_path: Path, case: str, frames: int,
     assert [frame for one in found for frame in one] == whole
 
 
-LOCAL = [
+SAMPLINGS = [
     Sampling(keyframes=True),
     Sampling(every=3),
     Sampling(every=7),
     Sampling(every=25),
     Sampling(fps=Fraction(1)),
     Sampling(fps=Fraction(13, 3)),
+    Sampling(every=2, fps=Fraction(3)),
+    Sampling(keyframes=True, fps=Fraction(1)),
+]
+RANGED = [
+    Sampling(start=Fraction(1)),
+    Sampling(end=Fraction(3, 2)),
+    Sampling(start=Fraction(3, 10), end=Fraction(2)),
+    Sampling(start=Fraction(100)),
+    Sampling(duration=Fraction(13, 10)),
+    Sampling(start=Fraction(1), duration=Fraction(1)),
+    Sampling(max_frames=37),
+    Sampling(start=Fraction(4, 5), max_frames=30),
+    Sampling(every=3, max_frames=11),
+    Sampling(every=7, start=Fraction(1)),
+    Sampling(fps=Fraction(2), start=Fraction(9, 10)),
+    Sampling(fps=Fraction(7), start=Fraction(1, 2), end=Fraction(9, 5), max_frames=5),
+    Sampling(keyframes=True, start=Fraction(1, 2), max_frames=3),
 ]
 
 
 @pytest.mark.parametrize("case", MADE)
 def test_all_parts_sampled_are_the_sampled_file(tmp_path: Path, case: str) -> None:
     path = MADE[case](tmp_path)
-    for sampling in LOCAL:
+    for sampling in SAMPLINGS:
         whole = Read(path, sampling, selective=False)
         for frames in (1, 15):
             made = split(path, frames, sampling)
@@ -79,6 +97,47 @@ def test_all_parts_sampled_are_the_sampled_file(tmp_path: Path, case: str) -> No
             assert [frame for one in found for frame in one.labelled] == whole.labelled
             used = {one.facts["selective_decoding"]["used"] for one in found}
             assert used == {whole_used(path, sampling)}
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_all_parts_of_a_range_are_that_range(tmp_path: Path, case: str) -> None:
+    path = MADE[case](tmp_path)
+    most = 0
+    for sampling in RANGED:
+        whole = Read(path, sampling, selective=False)
+        for frames in (1, 15):
+            made = split(path, frames, sampling)
+            most = max(most, len(made.parts))
+            found = [Read(path, sampling, selective=True, part=part) for part in made.parts]
+            if len(made.parts) > 1:
+                assert [len(one.stamps) for one in found] == [part.frames for part in made.parts]
+            assert [stamp for one in found for stamp in one.stamps] == whole.stamps, sampling
+            assert [reason for one in found for reason in one.reasons] == whole.reasons, sampling
+            assert [frame for one in found for frame in one.labelled] == whole.labelled, sampling
+    assert most > 2
+
+
+def test_what_comes_before_a_range_is_a_part_that_is_passed_over(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", frames=200, gop=10)
+    sampling = Sampling(start=Fraction(5), end=Fraction(7))
+    parts = split(path, 20, sampling).parts
+    assert [(part.first, part.frames, part.early) for part in parts] == [
+        (0, 120, True),
+        (120, 20, True),
+        (140, 20, False),
+        (160, 15, False),
+    ]
+    passed = Read(path, sampling, selective=True, part=parts[0]).facts["selective_decoding"]
+    assert passed == {"used": True, "frames_passed_over": 119, "damage": "not seen in what was passed over"}
+    late = Read(path, sampling, selective=True, part=parts[1]).facts["selective_decoding"]
+    assert late["frames_passed_over"] <= 5
+
+
+def test_what_is_behind_a_range_is_not_looked_at(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mkv", frames=200, gop=10)
+    truncate(path, keep=0.6)
+    assert len(split(path, 20).parts) == 1
+    assert len(split(path, 20, Sampling(end=Fraction(3))).parts) == 4
 
 
 def whole_used(path: Path, sampling: Sampling) -> bool:

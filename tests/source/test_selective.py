@@ -16,6 +16,7 @@ from vidinfer.frame import Frame, FrameStamp, Gap
 from vidinfer.sampling import Sampler, Sampling
 from vidinfer.source import Part, open_source, split
 from vidinfer.source.coded import reader_for
+from vidinfer.storage import Location
 
 VARIABLE = [0, 40, 50, 400, 401, 1000, 1033, 2000, 2001, 3500]
 SAMPLINGS = [
@@ -90,7 +91,7 @@ class Read:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         sampling: Sampling,
         *,
         selective: bool,
@@ -99,7 +100,7 @@ class Read:
     ) -> None:
         told = sampling if selective else None
         source = open_source(path, name=path.name, threads=threads, sampling=told, part=part)
-        before = None if part is None else part.known_before(source.info.time_base)
+        before = None if part is None else part.before
         sampler = Sampler(sampling, before)
         self.stamps: list[FrameStamp | Gap] = []
         self.labelled: list[tuple[FrameStamp, bool, bytes]] = []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import astuple
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from vidinfer.archive.header_lines import part_told, sampling_of
 from vidinfer.errors import SourceError
-from vidinfer.sampling import Sampling
 from vidinfer.source import split
 from vidinfer.source.header import read_header
+from vidinfer.storage import Location, locate
 
 __all__ = ["main"]
 
@@ -21,7 +21,7 @@ def main() -> None:
     """Say ``null`` once ready, then answer until standard input ends. Names travel with their odd bytes escaped.
 
     Requests are ``[path]`` for the headers, ``[path, frames, sampling]`` for parts of which about so many frames are
-    decoded; the sampling is ``[every, fps, keyframes]`` or ``null``.
+    decoded; the sampling is as :func:`sampling_told` tells it, or ``null``.
     """
     answers = sys.stdout
     sys.stdout = sys.stderr  # whatever else is printed is no answer
@@ -29,17 +29,14 @@ def main() -> None:
     answers.flush()
     while line := sys.stdin.readline():
         path, *how = json.loads(line)
-        answer = _parts(Path(path), *how) if how else astuple(read_header(Path(path)))
+        answer = _parts(locate(path), *how) if how else astuple(read_header(Path(path)))
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
-def _parts(path: Path, frames: int, chosen: list[Any] | None) -> object:
-    sampling = None
-    if chosen is not None:
-        every, fps, keyframes = chosen
-        sampling = Sampling(every, None if fps is None else Fraction(fps), keyframes)
+def _parts(path: Location, frames: int, chosen: list[Any] | None) -> object:
+    sampling = None if chosen is None else sampling_of(chosen)
     try:
-        return [astuple(part) for part in split(path, frames, sampling).parts]
+        return [part_told(part) for part in split(path, frames, sampling).parts]
     except SourceError as error:
         return str(error)

@@ -1,4 +1,4 @@
-"""Headers of local files, read by a process that may crash or hang without taking us along."""
+"""Headers of local files, and packets of all, read by a process that may crash or hang without taking us along."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Any
 
 import vidinfer
+from vidinfer.archive.header_lines import part_of, sampling_told
 from vidinfer.errors import Interrupted, SourceError, VidinferError
 from vidinfer.sampling import Sampling
 from vidinfer.source import Header, Part
+from vidinfer.storage import Location, RemoteFile
 
 __all__ = ["LONGEST", "HeaderReader"]
 
@@ -60,20 +62,20 @@ class HeaderReader:
         except SourceError as error:
             return Header("broken", error=str(error))
 
-    def split(self, path: Path, frames: int, sampling: Sampling | None = None) -> tuple[Part, ...]:
+    def split(self, path: Location, frames: int, sampling: Sampling | None = None) -> tuple[Part, ...]:
         """:func:`vidinfer.source.split`.
 
         Raises:
             SourceError: it cannot be read, crashes FFmpeg or hangs it.
             Interrupted: ``stopped()`` became true.
         """
-        chosen = None if sampling is None else _as_asked(sampling)
-        answer = self._ask([str(path), frames, chosen], path, LONGEST_PACKETS)
+        chosen = None if sampling is None else sampling_told(sampling)
+        answer = self._ask([_told(path), frames, chosen], path, LONGEST_PACKETS)
         if isinstance(answer, str):
             raise SourceError(answer)
-        return tuple(Part(*part) for part in answer)
+        return tuple(part_of(part) for part in answer)
 
-    def _ask(self, request: list[object], path: Path, longest: float) -> Any:
+    def _ask(self, request: list[object], path: Location, longest: float) -> Any:
         for _ in range(TRIES):
             child = self._child or self._start()
             assert child.stdin is not None
@@ -168,5 +170,5 @@ def _ended(status: int) -> str:
     return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 
-def _as_asked(sampling: Sampling) -> list[object]:
-    return [sampling.every, None if sampling.fps is None else str(sampling.fps), sampling.keyframes]
+def _told(path: Location) -> str:
+    return path.url if isinstance(path, RemoteFile) else str(path)

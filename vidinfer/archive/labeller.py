@@ -8,7 +8,7 @@ from typing import Any
 
 from vidinfer.archive.facts import model_facts
 from vidinfer.archive.unit import WHOLE, Unit, same_state, state_of
-from vidinfer.build import feeding, make_pipeline, nvdec_device, sampled
+from vidinfer.build import feeding, make_pipeline, nvdec_device, sampled, sampling_of
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig
 from vidinfer.describe import describe_source
@@ -119,7 +119,7 @@ class UnitLabeller:
             self._config,
             keep_pictures=False,
             clock=self._clock,
-            before=unit.part.known_before(source.info.time_base),
+            before=unit.part.before,
         )
         sink.open(source.info, model.info)
         try:
@@ -154,7 +154,7 @@ class UnitLabeller:
             threads=self._plan.decoder,
             fast=config.decode == "fast",
             nvdec=nvdec_device(config),
-            sampling=sampled(config),
+            sampling=sampling_of(config) if part.early else sampled(config),
             part=None if part.is_whole else part,
         )
 

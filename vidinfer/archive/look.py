@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 from vidinfer.archive.header_pool import HeaderPool
 from vidinfer.archive.planning import KnownFile, identify
 from vidinfer.archive.recipe import can_be_split
 from vidinfer.archive.survey import Surveyed, survey
-from vidinfer.build import sampled
+from vidinfer.build import sampling_of
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
 from vidinfer.ordered_map import ordered_map
 from vidinfer.plan import thread_plan
+from vidinfer.sampling import Sampling
 from vidinfer.source import Part, SourceFile
+from vidinfer.storage import Location, RemoteFile
 
 __all__ = ["Look", "look_over"]
 
@@ -66,16 +67,24 @@ class _Identifier:
     def __init__(self, config: RunConfig, pool: HeaderPool) -> None:
         self._pool, self._mode = pool, config.fingerprint
         self._splits = can_be_split(config)
-        self._frames, self._sampling = config.unit_frames, sampled(config)
+        sampling = sampling_of(config)
+        self._frames, self._sampling = config.unit_frames, None if sampling == Sampling() else sampling
 
     def __call__(self, file: Surveyed, off: Callable[[], bool]) -> KnownFile | SourceError:
-        def split(path: Path) -> tuple[Part, ...]:
+        def split(path: Location) -> tuple[Part, ...]:
             with self._pool.lent(off) as reader:
                 return reader.split(path, self._frames, self._sampling)
 
         try:
             if not file.usable:
                 raise SourceError(file.error or f"{file.path}: {file.kind}")
-            return identify(file, split if self._splits else None, off, self._mode)
+            wanted = split if self._splits and _may_be_long(file, self._frames) else None
+            return identify(file, wanted, off, self._mode)
         except SourceError as error:
             return error
+
+
+def _may_be_long(file: Surveyed, frames: int) -> bool:
+    """Asking a store for the index of an object takes longer than reading its headers did; those of short ones tell."""
+    claimed = file.frames_expected
+    return not isinstance(file.path, RemoteFile) or claimed is None or claimed >= 1.5 * frames

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from vidinfer.archive.fingerprint import FingerprintMode, fingerprint
 from vidinfer.archive.recipe import digest
@@ -20,7 +19,7 @@ __all__ = ["KnownFile", "PlannedSource", "Splitter", "identify", "plan_source"]
 SPLIT_BYTES = 1 << 20
 """Smaller files are a minute of work at most, and looking at each of their packets is not worth while."""
 
-Splitter = Callable[[Path], tuple[Part, ...]]
+Splitter = Callable[[Location], tuple[Part, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def identify(
     before = _state(path, stopped)
     content = str(fingerprint(path, mode, stopped=stopped))
     parts: tuple[Part, ...] = (WHOLE,)
-    if splitter is not None and isinstance(path, Path) and not path.is_dir() and found.size >= SPLIT_BYTES:
+    if splitter is not None and not path.is_dir() and found.size >= SPLIT_BYTES:
         parts = splitter(path)
     if not same_state(_state(path, stopped), before):
         raise SourceError(f"{path}: is being written to; run again when it is complete")

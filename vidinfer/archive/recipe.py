@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from vidinfer.build import sampling_of
 from vidinfer.config import RunConfig
 
 __all__ = ["LABELLING", "can_be_split", "digest", "recipe_of"]
@@ -41,7 +40,7 @@ def recipe_of(config: RunConfig, weights_sha256: str | None) -> dict[str, object
 def can_be_split(config: RunConfig) -> bool:
     """Which frames of a stretch are labelled, and how, can be told without what is before it."""
     one_by_one = config.task not in ("video", "optical_flow") and config.clip_stride is None
-    return sampling_of(config).is_local and config.decode != "nvdec" and one_by_one
+    return config.decode != "nvdec" and one_by_one
 
 
 def digest(facts: Mapping[str, object]) -> str:

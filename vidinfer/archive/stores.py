@@ -10,7 +10,7 @@ from vidinfer.storage import RemoteFile
 __all__ = ["SILENT", "Stores"]
 
 SILENT = 3
-"""Objects in a row without an answer, after which the rest of their bucket is not tried."""
+"""Units of work in a row without an answer, after which the rest of their bucket is not tried."""
 
 
 class Stores:
@@ -36,7 +36,7 @@ class Stores:
         if store is None or self._unanswered[store] < SILENT:
             return None
         return (
-            f"{store}: no answer for {SILENT} objects in a row, so the rest of it is not tried in this run; "
+            f"{store}: no answer {SILENT} times in a row, so the rest of it is not tried in this run; "
             f"check the network and the endpoint, and run again to go on"
         )
 

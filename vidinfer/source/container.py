@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import av
 import av.error
@@ -14,7 +15,7 @@ from av.video.stream import VideoStream
 
 from vidinfer.errors import SourceError, VidinferError
 from vidinfer.source.truncation import boxes
-from vidinfer.storage import Location, RemoteFile, media_input
+from vidinfer.storage import NOTHING_ELSE, Location, OutlineReader, RemoteFile, media_input
 
 __all__ = ["check_readable", "choose_video", "open_container"]
 
@@ -53,6 +54,7 @@ def open_container(
     stopped: Callable[[], bool] | None = None,
     *,
     options: Mapping[str, str] | None = None,
+    media: OutlineReader | None = None,
 ) -> InputContainer:
     """Open ``path`` with FFmpeg; close the result.
 
@@ -60,15 +62,19 @@ def open_container(
         path: what to open.
         stopped: true calls off waits for a store, also later ones.
         options: of FFmpeg's readers.
+        media: what to read of an object; its closing is the caller's.
 
     Raises:
         SourceError: not there, not readable, not media, or cut off before its index.
     """
     check_readable(path)
-    media, only = media_input(path, stopped)
+    file: Any = media
+    only: Mapping[str, str] = NOTHING_ELSE
+    if media is None:
+        file, only = media_input(path, stopped)
     try:
         container: InputContainer = av.open(
-            media, metadata_errors="replace", options={**(options or {}), **only}
+            file, metadata_errors="replace", options={**(options or {}), **only}
         )
     except VidinferError:  # of the store
         raise

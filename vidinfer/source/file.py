@@ -91,7 +91,7 @@ class FileSource:
     def _make_decoder(self, path: Location, stream: VideoStream, threads: int) -> Decoder:
         sampling, common = self._sampling, (path, self._container, stream, threads, self._stop.is_set)
         part = None if self._part is None or self._part.is_whole else self._part
-        if sampling is not None:
+        if sampling is not None and not (part is not None and part.early):
             self._why_everything = why_everything(self._container, stream, sampling)
         if sampling is not None and not self._why_everything:
             if part is not None:

@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from fractions import Fraction
+from typing import Any
 
 import av
 
 from vidinfer.errors import SourceError
-from vidinfer.frame import FrameStamp, Gap
-from vidinfer.sampling import Sampler, Sampling
+from vidinfer.frame import Gap
+from vidinfer.sampling import Sampling
 from vidinfer.source.container import choose_video, open_container
 from vidinfer.source.decode import Decoded, PassedOver
-from vidinfer.source.part import WHOLE, Part
+from vidinfer.source.groups import FRONT, Groups, Shown, Split, Whole, split_of
+from vidinfer.source.outline import split_by_index
+from vidinfer.source.part import WHOLE
 from vidinfer.source.selective import SelectiveDecoder, packets_needed, why_everything
-from vidinfer.storage import Location
+from vidinfer.storage import Location, RemoteFile
 
 __all__ = ["Split", "split"]
-
-_FRONT = Sampling(every=1 << 30)
-"""Asks for so little that nothing but the codec can be a reason to decode everything."""
-_READING = 0.01
-"""What reading a frame's packet costs, as a share of decoding it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """How a file is split."""
-
-    parts: tuple[Part, ...]
-    """Tile the file, in order; a single one where it is not to be cut."""
-    why: str = ""
-    """Why it is not cut."""
-
-
-class _Whole(Exception):
-    """The file has to be decoded as a whole; never leaves this module."""
-
-
-class _Group(NamedTuple):
-    part: Part
-    cost: float
-    """In frames decoded."""
 
 
 def split(path: Location, frames: int, sampling: Sampling | None = None) -> Split:
@@ -52,32 +29,35 @@ def split(path: Location, frames: int, sampling: Sampling | None = None) -> Spli
     begin where decoding can begin, no damage that the container shows.
 
     Args:
-        path: the file; all its packets are read.
+        path: the file; all its packets are read. Of an object in a store only the index is, and it is not cut where
+            that does not tell of all packets.
         frames: at least 1.
-        sampling: what it leaves out is not decoded, where that can be; it has to be local.
+        sampling: what it leaves out is not decoded, where that can be, and what is behind its end is not looked at.
 
     Raises:
         SourceError: it cannot be read, or holds no video.
     """
+    if isinstance(path, RemoteFile):
+        return split_by_index(path, frames, sampling)
     container = open_container(path)
     try:
         stream = choose_video(container, path)
-        why = why_everything(container, stream, _FRONT)
+        why = why_everything(container, stream, FRONT)
         if why:
             return Split((WHOLE,), why)
         selective = sampling is not None and not why_everything(container, stream, sampling)
-        indexer = _Indexer(
-            path, container, stream, 1, _never, sampling=_FRONT, decoded=sampling if selective else None
+        groups = Groups(
+            sampling, Fraction(stream.time_base or Fraction(1, av.time_base)), selective=selective
         )
+        indexer = _Indexer(path, container, stream, 1, _never, sampling=FRONT, groups=groups)
         try:
             for item in indexer:
-                raise _Whole(item.reason if isinstance(item, Gap) else "a frame that nobody asked for")
-        except _Whole as whole:
+                raise Whole(item.reason if isinstance(item, Gap) else "a frame that nobody asked for")
+        except Whole as whole:
             return Split((WHOLE,), str(whole))
         finally:
             indexer.close()
-        parts = _joined(indexer.groups, frames)
-        return Split(parts, "" if len(parts) > 1 else f"{len(indexer.groups)} groups of pictures are too few")
+        return split_of(groups, frames)
     except av.FFmpegError as error:
         raise SourceError(f"{path}: cannot be read: {error}") from error
     finally:
@@ -87,11 +67,9 @@ def split(path: Location, frames: int, sampling: Sampling | None = None) -> Spli
 class _Indexer(SelectiveDecoder):
     """Goes through the packets and remembers where groups of pictures begin."""
 
-    def __init__(self, *args: Any, decoded: Sampling | None, **options: Any) -> None:
+    def __init__(self, *args: Any, groups: Groups, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.groups: list[_Group] = []
-        self._chooser = None if decoded is None else Sampler(decoded)
-        self._origin = 0
+        self._found = groups
 
     def _decode_wanted(
         self,
@@ -101,49 +79,25 @@ class _Indexer(SelectiveDecoder):
         wanted: set[int],  # noqa: ARG002
     ) -> Iterator[Decoded | PassedOver]:
         start, end = group[0], following[0].pts if following else None
-        if self._last is None and order:
-            self._origin = order[0].pts
-        part = Part(
-            start.pts, end, self._index, len(order), start.pts, start.packet.dts, self._origin, self._last
+        self._found.add(
+            _shown(start),
+            start.packet.dts,
+            end,
+            [_shown(one) for one in order],
+            lambda wanted: len(packets_needed(group, following, wanted)),
         )
-        self.groups.append(_Group(part, self._cost(group, following, order)))
         return
         yield
 
-    def _cost(self, group: Any, following: Any, order: Any) -> float:
-        if self._chooser is None:
-            return len(order)
-        wanted = set[int]()
-        for index, one in enumerate(order, self._index):
-            stamp = FrameStamp(index, one.pts, self._time_base, keyframe=bool(one.coded.key))
-            if self._chooser.skip_reason(stamp) is None:
-                wanted.add(one.pts)
-        return len(packets_needed(group, following, wanted)) + _READING * len(order)
+    def _is_over(self) -> bool:
+        return self._found.over
 
     def _give_up(self, why: str, *more: Any) -> Iterator[Decoded | Gap]:  # noqa: ARG002
-        raise _Whole(why)
+        raise Whole(why)
 
 
-def _joined(groups: list[_Group], frames: int) -> tuple[Part, ...]:
-    parts: list[_Group] = []
-    for group in groups:
-        # A group that is hidden altogether begins nothing: its times need not be in order.
-        if parts and (parts[-1].cost < frames or not group.part.frames):
-            parts[-1] = _both(parts[-1], group)
-        else:
-            parts.append(group)
-    if len(parts) > 1 and parts[-1].cost < frames / 2:
-        last = parts.pop()
-        parts[-1] = _both(parts[-1], last)
-    if len(parts) < 2:
-        return (WHOLE,)
-    found = [group.part for group in parts]
-    return (replace(found[0], start=None), *found[1:-1], replace(found[-1], end=None))
-
-
-def _both(one: _Group, other: _Group) -> _Group:
-    part = replace(one.part, end=other.part.end, frames=one.part.frames + other.part.frames)
-    return _Group(part, one.cost + other.cost)
+def _shown(one: Any) -> Shown:
+    return Shown(one.pts, bool(one.coded.key))
 
 
 def _never() -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -20,6 +19,7 @@ from av.video.stream import VideoStream
 
 from vidinfer.errors import PartUnlike
 from vidinfer.sampling import Before
+from vidinfer.source.coded import reader_for
 from vidinfer.storage import Location
 
 __all__ = ["WHOLE", "Part", "PartPackets"]
@@ -39,10 +39,10 @@ class Part:
     """Of the packet that decoding begins with."""
     dts: int | None = None
     """Of the same."""
-    origin: int = 0
-    """``pts`` of the first displayed frame of the file."""
-    before: int | None = None
-    """``pts`` of the displayed frame right before it; ``None``: it is the first."""
+    before: Before | None = None
+    """What the sampler that the file was cut for knows of the frames before it; ``None``: nothing."""
+    early: bool = False
+    """It begins before the range that is asked for: frames up to there are counted, and need not be decoded."""
 
     @property
     def is_whole(self) -> bool:
@@ -54,10 +54,6 @@ class Part:
         return pts is None or (
             (self.start is None or pts >= self.start) and (self.end is None or pts < self.end)
         )
-
-    def known_before(self, time_base: Fraction) -> Before | None:
-        """What a sampler has to know of the frames before it."""
-        return None if self.before is None else Before(self.origin * time_base, self.before * time_base)
 
 
 WHOLE = Part(None, None)
@@ -79,30 +75,41 @@ class PartPackets:
             PartUnlike: the first is not where it was, or the file cannot be read.
         """
         part = self._part
-        if part.start is not None:
-            self._container.seek(part.pts if part.dts is None else part.dts, stream=self._stream)
-        found = yield from self._behind_start()
-        if not found:  # containers may seek too far
-            self._container.seek(0, backward=True, any_frame=True)
+        try:
+            if part.start is not None:
+                self._container.seek(part.pts if part.dts is None else part.dts, stream=self._stream)
             found = yield from self._behind_start()
+            if not found:  # containers may seek too far
+                self._container.seek(0, backward=True, any_frame=True)
+                found = yield from self._behind_start()
+        except av.FFmpegError as error:
+            raise PartUnlike(f"{self._path}: cannot be read as when it was cut: {error}") from error
         if not found:
             raise PartUnlike(f"{self._path}: the packet of {part.pts} is not where it was")
 
     def _behind_start(self) -> Generator[Packet[VideoStream], None, bool]:
         """Whether the packet that the part begins with was there."""
         part, found = self._part, False
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size == 0 and packet.dts is None:
-                    break
-                found = found or part.start is None or (packet.pts, packet.dts) == (part.pts, part.dts)
-                if found and packet.size:
-                    yield packet
-                elif not found and self._has_passed(packet):
-                    return False
-        except av.FFmpegError as error:
-            raise PartUnlike(f"{self._path}: cannot be read as when it was cut: {error}") from error
+        begun = part.start is None
+        for packet in self._container.demux(self._stream):
+            if packet.size == 0 and packet.dts is None:
+                break
+            found = found or part.start is None or (packet.pts, packet.dts) == (part.pts, part.dts)
+            if found and packet.size:
+                begun = begun or self._check_start(packet)
+                yield packet
+            elif not found and self._has_passed(packet):
+                return False
         return found
 
     def _has_passed(self, packet: Packet[VideoStream]) -> bool:
         return packet.dts is not None and self._part.dts is not None and packet.dts > self._part.dts
+
+    def _check_start(self, packet: Packet[VideoStream]) -> bool:
+        """An index may call a picture a beginning that is none, and files change."""
+        codec = self._stream.codec_context
+        read = reader_for(codec.codec.canonical_name, codec.extradata)
+        coded = None if read is None else read(memoryview(packet))
+        if coded is None or coded.odd or not coded.start:
+            raise PartUnlike(f"{self._path}: decoding cannot begin with the packet of {packet.pts}")
+        return True

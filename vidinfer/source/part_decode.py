@@ -97,13 +97,13 @@ class SelectivePartDecoder(SelectiveDecoder):
         sampling: Sampling,
         fast: bool = False,
     ) -> None:
-        """As :class:`PartDecoder`, and only for a sampling that is local."""
+        """As :class:`PartDecoder`, of a part that was cut for this very sampling."""
         super().__init__(path, container, stream, threads, stopped, sampling=sampling, fast=fast)
         self.forget_the_rest()
         self._part = part
         self._inside = part.start is not None
         self._index = part.first
-        self._sampler = Sampler(sampling, part.known_before(self._time_base))
+        self._sampler = Sampler(sampling, part.before)
 
     def _events(self) -> Iterator[Decoded | Gap | PassedOver]:
         given = 0

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 from vidinfer.address import LOCAL_ONLY, file_url
 from vidinfer.storage.remote import RemoteFile
 
-__all__ = ["Location", "is_remote", "locate", "media_input"]
+__all__ = ["NOTHING_ELSE", "Location", "is_remote", "locate", "media_input"]
 
 Location: TypeAlias = Path | RemoteFile
 
 _STORE = re.compile(r"(?:s3a?|gs|gcs|az|abfss?|adl|oci|hdfs|sftp|memory)://", re.IGNORECASE)
 # What a playlist in a store refers to must be neither read from this machine nor fetched from elsewhere.
-_NOTHING_ELSE = {"protocol_whitelist": "crypto,data"}
+NOTHING_ELSE = {"protocol_whitelist": "crypto,data"}
 
 
 def is_remote(text: str) -> bool:
@@ -36,5 +36,5 @@ def media_input(location: Location, stopped: Callable[[], bool] | None = None) -
         SourceError: an object that is not there, may not be read, or whose store does not answer.
     """
     if isinstance(location, RemoteFile):
-        return location.open(stopped=stopped), dict(_NOTHING_ELSE)
+        return location.open(stopped=stopped), dict(NOTHING_ELSE)
     return file_url(location), dict(LOCAL_ONLY)

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from vidinfer.address import shown
-from vidinfer.errors import Interrupted, SourceError, SourceUnreachable, UsageError
+from vidinfer.errors import Interrupted, SourceError, SourceRefused, SourceUnreachable, UsageError
 from vidinfer.storage.failures import storage_failure
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ class RemoteFile:
             SourceError, Interrupted: as ``stat``.
         """
         fs, path = filesystem(self.url)
-        info = ask(self.url, fs, "info", path, stopped=stopped)
+        try:
+            info = ask(self.url, fs, "info", path, stopped=stopped)
+        except SourceError as error:
+            raise _in_words(self.url, fs, path, error) from None
         if info.get("type") == "directory":
             raise SourceError(f"{self}: a prefix, expected an object; end it with / to take all below it")
         return _stat(info)
@@ -250,6 +253,17 @@ def list_remote(url: str, wanted: Callable[[str], bool]) -> list[tuple[RemoteFil
         (RemoteFile(f"{scheme}://{name.lstrip('/')}", _stat(info)), _below(name.strip("/"), root))
         for name, info in sorted(files.items())
     ]
+
+
+def _in_words(url: str, fs: Any, path: str, error: SourceError) -> SourceError:
+    """S3 refuses a question about an object without words (HEAD has no body); asked for a byte, it says why."""
+    if type(error) is not SourceError:
+        return error
+    try:
+        ask(url, fs, "cat_file", path, start=0, end=1)
+    except SourceError as said:
+        return said if isinstance(said, SourceRefused) else error
+    return error
 
 
 def _exactly(url: str, fs: Any, path: str) -> RemoteFile | None:
