@@ -32,7 +32,7 @@ from vidinfer.errors import SinkError, UsageError
 from vidinfer.sink import write_report
 from vidinfer.sink.atomic import output_error, sync_folder
 
-__all__ = ["FOLDER", "FORMAT", "StateFolder"]
+__all__ = ["FOLDER", "FORMAT", "StateFolder", "read_format"]
 
 FOLDER = ".vidinfer"
 FORMAT = 1
@@ -165,11 +165,8 @@ class StateFolder:
             raise output_error(path, error, "create") from error
 
     def _read_format(self) -> None:
-        try:
-            found = (self.path / "format").read_text(errors="replace").strip()
-        except FileNotFoundError:
-            found = ""
-        if not found:  # also of a run that was killed while it wrote it
+        found = read_format(self.path)
+        if not found:
             self.fresh = True
         elif found != str(FORMAT):
             raise UsageError(
@@ -181,6 +178,18 @@ class StateFolder:
         if self._lock is not None:
             os.close(self._lock)  # with its last descriptor the lock goes
             self._lock = None
+
+
+def read_format(folder: Path) -> str:
+    """The version of the state folder ``folder`` as it stands there; empty: no run has got so far as to write it.
+
+    Raises:
+        OSError: it is there, and cannot be read.
+    """
+    try:
+        return (folder / "format").read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _lock(file: int) -> None:
