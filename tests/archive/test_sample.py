@@ -11,12 +11,16 @@ import pytest
 
 from tests.media import make_video, read_number
 from tests.source.test_images import draw
+from vidinfer.archive.estimate import expect
 from vidinfer.archive.sample import Drawn, draw_pieces, labelled_frames, measure_pieces
 from vidinfer.archive.survey import Surveyed, survey
+from vidinfer.cli.main import main
+from vidinfer.cli.run import read_config
 from vidinfer.clock import MonotonicClock
 from vidinfer.config import RunConfig
-from vidinfer.frame import Frame, Gap
+from vidinfer.frame import Frame, Gap, Passed
 from vidinfer.progress import StopSignal
+from vidinfer.sampling import Sampler, Sampling
 from vidinfer.source import expand_sources
 from vidinfer.source.piece import PieceSource
 
@@ -120,3 +124,67 @@ def test_a_stop_keeps_what_there_is(tmp_path: Path) -> None:
 
     drawn = [Drawn(one, 0, 0.4)] * 3
     assert len(measure_pieces(drawn, 1, CONFIG, MonotonicClock(), stop, second)) == 1
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+@pytest.mark.parametrize(
+    ("sampling", "each"),
+    [
+        (Sampling(keyframes=True), 50),
+        (Sampling(every=40), 40),
+        (Sampling(fps=Fraction(1)), 25),
+        (Sampling(every=3), 3),
+    ],
+)
+def test_chosen_frames_have_the_share_in_a_piece_that_they_have_in_the_file(
+    tmp_path: Path, name: str, sampling: Sampling, each: int
+) -> None:
+    clip = make_video(tmp_path / name, frames=200, gop=50, b_frames=2)
+    source = PieceSource(clip, name=name, threads=1, at=2.5, seconds=0.4, sampling=sampling)
+    try:
+        items = list(source)
+    finally:
+        source.close()
+    assert not any(isinstance(item, Gap) for item in items)
+    sampler = Sampler(sampling)
+    chosen = [item for item in items if not isinstance(item, Gap) and sampler.skip_reason(item.stamp) is None]
+    assert all(isinstance(item, Frame) for item in chosen)
+    assert len(items) == each * len(chosen) >= each
+    if each > 3:  # what is not needed is not decoded, as in a run
+        assert any(isinstance(item, Passed) for item in items)
+
+
+SAMPLINGS = [("--keyframes",), ("--every", "60"), ("--fps", "0.5"), ("--skip-static",), ()]
+
+
+@pytest.mark.parametrize("options", SAMPLINGS, ids=" ".join)
+def test_bytes_of_a_sampled_run_are_foreseen(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Which frames a run labels decides how much it writes; equal files leave nothing to chance."""
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        make_video(tmp_path / "in" / f"{number}.mp4", frames=300, gop=60, first_number=number)
+    words = [str(tmp_path / "in"), "--model", "demo", "--backend", "eager", "--precision", "fp32", *options]
+    config = read_config(words)
+    archive = files(tmp_path / "in")
+    drawn = draw_pieces(archive, config, 4, seed=1)
+    pieces = measure_pieces(drawn, 1, config, MonotonicClock(), StopSignal(), nothing)
+    expected = expect(pieces, 2, sum(labelled_frames(one, config) for one in archive))
+    assert main([*words, "--engine", "none", "-q", "--out", str(tmp_path / "out")]) == 0
+    written = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.labels.jsonl"))
+    assert expected is not None
+    assert expected.written.value == pytest.approx(written, rel=0.2)
+
+
+def test_few_frames_make_long_pieces() -> None:
+    one = file("a", 100)
+    for config, seconds in (
+        (replace(CONFIG, every=250), 10.0),
+        (replace(CONFIG, fps=Fraction(1, 20)), 20.0),
+        (replace(CONFIG, skip_static=12.0), 5.0),
+        (replace(CONFIG, every=10), 2.0),
+    ):
+        drawn = draw_pieces([one], config, 30, seed=0)
+        assert {piece.seconds for piece in drawn} == {seconds}
+        assert all(0 <= piece.at <= 100 - seconds for piece in drawn)
+    assert labelled_frames(one, replace(CONFIG, max_frames=10, fps=Fraction(1))) == 250
+    assert labelled_frames(one, replace(CONFIG, max_frames=10, keyframes=True)) == 2500

@@ -122,6 +122,20 @@ def test_what_was_written_by_another_version_or_half(
     assert outputs(tmp_path / "out") == before
 
 
+def test_nobody_is_sent_to_go_on_with_a_folder_of_another_version(
+    tmp_path: Path, label_archive: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = make_archive(tmp_path / "in", clips=1)
+    label_archive(archive, budget="0.001s")
+    assert "run the same command again" in told(capsys, tmp_path / "out")[2]
+    (tmp_path / "out/.vidinfer/format").write_text("99\x1b\n")
+    status, document, text = told(capsys, tmp_path / "out")
+    assert (status, document["of_another_version"], document["format"]) == (1, True, "99\x1b")
+    assert "interrupted; made by another version of vidinfer (format 99\\x1b)" in text
+    with pytest.raises(UsageError, match="made by another version"):
+        label_archive(archive)
+
+
 def test_where_there_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(tmp_path)]) == 2
     assert "holds no archive run" in capsys.readouterr().err

@@ -6,10 +6,13 @@ import configparser
 import csv
 import json
 import os
+import shlex
+import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
+from fractions import Fraction
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ import pytest
 import yaml
 
 from tests.export.cases import BOXES, exported, foreign, in_order, labels
+from tests.media import make_video, read_number
 from tests.sink import cases
 from tests.sink.cases import CLASSIFIER, CLIPPER, MASKED, POSED, SEGMENTER, decode
 from vidinfer.export.registry import EXPORT_FORMATS
@@ -140,6 +144,28 @@ def test_yolo_is_read_by_supervision(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("", "gap"),
         ("4", "failed"),
     ]
+
+
+@pytest.mark.parametrize("turned", [0, 90])
+def test_yolo_pictures_made_as_documented_are_those_that_were_labelled(tmp_path: Path, turned: int) -> None:
+    """FFmpeg's command in ``docs/export.md``, on a variable rate with frames far closer together than the mean."""
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (command,) = (line for line in page.splitlines() if line.startswith("    ffmpeg "))
+    pts = [int(sum((20, 25, 100, 7)[i % 4] for i in range(n))) for n in range(40)]
+    make_video(
+        tmp_path / "clip.mp4", frames=40, pts=pts, time_base=Fraction(1, 600), rotation=turned, b_frames=2
+    )
+    images = tmp_path / "clip.yolo" / "images"
+    images.mkdir(parents=True)
+    done = subprocess.run(
+        [*shlex.split(command), "-v", "error", "-nostdin"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    pictures = {path.name: cv2.imread(str(path)) for path in sorted(images.iterdir())}
+    assert list(pictures) == [f"clip_{frame:06d}.jpg" for frame in range(40)]
+    for frame, picture in enumerate(pictures.values()):
+        assert picture is not None
+        assert read_number(picture) == frame
 
 
 def test_yolo_keypoints_follow_the_published_form(tmp_path: Path) -> None:

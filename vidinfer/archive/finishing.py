@@ -60,19 +60,21 @@ class Finishing:
             self._finish(self._complete.popleft())
 
     def _finish(self, planned: PlannedSource) -> None:
+        """None are made where a unit failed that the next run may mend."""
         parts = []
         for unit in planned.units:
-            path, held = self._state.unit(unit.id), self._bad.get(unit.id)
+            path, bad = self._state.unit(unit.id), self._bad.get(unit.id)
             try:
-                parts.append(Part(path, None if held else read_receipt(path), held))
+                parts.append(Part(path, None if bad else read_receipt(path), bad))
             except DamagedUnit as error:
                 self._again(unit, error)
                 return
-        if parts[0].held is not None and all(part.held for part in parts):
-            status = "quarantined" if self._quarantine.get(planned.units[0].id) else "failed"
+        held = [part.held for part in parts if part.held]
+        passing = [one for one in held if not self._quarantine.get(one.unit)]
+        if passing or len(held) == len(parts):
+            report = SourceReport(planned.file.name, "failed", error=(passing or held)[0].reason)
             self._agenda.closed(planned)
-            report = SourceReport(planned.file.name, "failed", error=parts[0].held.reason)
-            self._account.settle(report, planned, status)
+            self._account.settle(report, planned, "failed" if passing else "quarantined")
             return
         try:
             report = finish_source(planned, parts)

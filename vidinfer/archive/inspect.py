@@ -12,7 +12,7 @@ from typing import Any
 
 from vidinfer.archive.document import read_line
 from vidinfer.archive.journal import Quarantined, read_quarantine
-from vidinfer.archive.state import FOLDER
+from vidinfer.archive.state import FOLDER, FORMAT, read_format
 from vidinfer.errors import SinkError, UsageError
 from vidinfer.sink.manifest import MANIFEST, read_manifest
 
@@ -36,6 +36,13 @@ class Standing:
     problems: tuple[tuple[str, str, str], ...] = ()
     """Source, status and reason of those that are not complete."""
     quarantine: tuple[Quarantined, ...] = ()
+    format: str = ""
+    """Of the folder; empty: not written yet."""
+
+    @property
+    def of_another_version(self) -> bool:
+        """This version cannot go on with it."""
+        return self.format not in ("", str(FORMAT))
 
     @property
     def state(self) -> str:
@@ -57,6 +64,8 @@ class Standing:
             "out": str(self.out),
             "state": self.state,
             "holder": self.holder,
+            "format": self.format,
+            "of_another_version": self.of_another_version,
             **{key: value for key, value in self.status.items() if key != "state"},
             "manifest": dict(self.counts),
             "problems": [
@@ -84,6 +93,7 @@ def inspect(out: Path) -> Standing:
         )
     try:
         running, holder = _lock(folder / "lock")
+        form = read_format(folder)
         status = _status(folder / "status.json")
         rows = [] if running else read_manifest(out / MANIFEST)
         quarantine = tuple(read_quarantine(folder / "quarantine.jsonl").values())
@@ -95,7 +105,7 @@ def inspect(out: Path) -> Standing:
     problems = [(source, status_, error or "") for source, status_, error in rows if status_ in BAD]
     if running:
         problems = [(str(s), "failed", str(why)) for s, why in status.get("failures", ())]
-    return Standing(out, running, holder, status, counts, tuple(problems), quarantine)
+    return Standing(out, running, holder, status, counts, tuple(problems), quarantine, form)
 
 
 def _lock(path: Path) -> tuple[bool, str]:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from vidinfer.archive.estimate import Piece
 from vidinfer.archive.survey import Surveyed
-from vidinfer.build import feeding, make_pipeline, make_sinks
+from vidinfer.build import feeding, make_pipeline, make_sinks, sampled
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import SourceError
@@ -26,6 +26,7 @@ from vidinfer.source import open_source
 from vidinfer.source.images import RATE
 from vidinfer.source.piece import PieceSource
 from vidinfer.stages import Model, Source
+from vidinfer.still import StillSettings
 
 __all__ = ["Drawn", "draw_pieces", "labelled_frames", "measure_pieces"]
 
@@ -53,11 +54,30 @@ def labelled_frames(file: Surveyed, config: RunConfig) -> int:
     if file.duration and seconds < file.duration:
         # Decoding begins at the file's beginning, whatever --start says.
         frames = round(frames * min(1.0, (start + seconds) / file.duration))
-    return frames if config.max_frames is None else min(frames, config.max_frames * config.every)
+    if config.max_frames is None or config.keyframes:  # how far apart those are, headers do not tell
+        return frames
+    return min(frames, math.ceil(config.max_frames * max(1.0, _period(file, config) * _rate(file))))
+
+
+def _rate(file: Surveyed) -> float:
+    """Frames a second; 0 where nobody knows."""
+    if file.rate is not None:
+        return float(file.rate)
+    return file.frames / file.duration if file.frames and file.duration else 0.0
+
+
+def _period(file: Surveyed, config: RunConfig) -> float:
+    """Seconds from a frame that the model sees to the next one, as the options tell; 0: they do not."""
+    rate = _rate(file)
+    apart = config.every / rate if config.every > 1 and rate else 0.0
+    return max(apart, 0.0 if config.fps is None else float(1 / config.fps))
 
 
 def draw_pieces(files: Sequence[Surveyed], config: RunConfig, seconds: float, *, seed: int) -> list[Drawn]:
-    """``seconds`` of video in pieces, each frame of the archive as likely as any other, with replacement."""
+    """``seconds`` of video in pieces, each frame of the archive as likely as any other, with replacement.
+
+    Pieces of runs that choose few frames are longer: from one of those to the next at least.
+    """
     weights = list(itertools.accumulate(labelled_frames(file, config) for file in files))
     if not weights or not weights[-1] or seconds <= 0:
         return []
@@ -67,7 +87,10 @@ def draw_pieces(files: Sequence[Surveyed], config: RunConfig, seconds: float, *,
     for _ in range(max(1, round(seconds / piece))):
         file = files[bisect.bisect_right(weights, chance.randrange(weights[-1]))]
         start, length = _span(file, config)
-        drawn.append(Drawn(file, start + chance.random() * max(0.0, length - piece), piece))
+        long = max(
+            piece, _period(file, config), 0.0 if config.skip_static is None else StillSettings().seconds
+        )
+        drawn.append(Drawn(file, start + chance.random() * max(0.0, length - long), long))
     return drawn
 
 
@@ -137,6 +160,9 @@ def _measure(
         opening = clock.now() - began
         model = models.get()
         models.settle(source, sources)
+        window = model.input_for(source.info.width, source.info.height).window
+        if isinstance(source, PieceSource) and window is not None and window.stride is not None:
+            source.lengthen(float(window.stride))
         frames, seconds = _run(
             source, feeding(model, source), _of_piece(one, config), plan, clock, stop, Path(folder)
         )
@@ -153,7 +179,15 @@ def _open(one: Drawn, config: RunConfig, plan: ThreadPlan) -> Source:
     path, name, fast = one.file.path, str(one.file.name), config.decode == "fast"
     if one.file.kind == "image":
         return open_source(path, name=name, threads=plan.decoder, fast=fast)
-    return PieceSource(path, name=name, threads=plan.decoder, at=one.at, seconds=one.seconds, fast=fast)
+    return PieceSource(
+        path,
+        name=name,
+        threads=plan.decoder,
+        at=one.at,
+        seconds=one.seconds,
+        fast=fast,
+        sampling=sampled(config),
+    )
 
 
 def _run(

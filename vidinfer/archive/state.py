@@ -33,7 +33,7 @@ from vidinfer.errors import SinkError, UsageError
 from vidinfer.sink import write_report
 from vidinfer.sink.atomic import output_error, sync_folder
 
-__all__ = ["FOLDER", "FORMAT", "StateFolder"]
+__all__ = ["FOLDER", "FORMAT", "StateFolder", "read_format"]
 
 FOLDER = ".vidinfer"
 FORMAT = 1
@@ -167,9 +167,7 @@ class StateFolder:
 
     def _read_format(self) -> None:
         try:
-            found = (self.path / "format").read_text(errors="replace").strip()
-        except FileNotFoundError:
-            found = ""
+            found = read_format(self.path)
         except OSError as error:
             raise output_error(self.path / "format", error, "read") from error
         if not found:  # also of a run that was killed while it wrote it
@@ -184,6 +182,18 @@ class StateFolder:
         if self._lock is not None:
             os.close(self._lock)  # with its last descriptor the lock goes
             self._lock = None
+
+
+def read_format(folder: Path) -> str:
+    """The version of the state folder ``folder`` as it stands there; empty: no run has got so far as to write it.
+
+    Raises:
+        OSError: it is there, and cannot be read.
+    """
+    try:
+        return (folder / "format").read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _lock(file: int) -> None:

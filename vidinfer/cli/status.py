@@ -74,11 +74,15 @@ def _lines(standing: Standing) -> list[str]:
 
 
 def _state(standing: Standing) -> str:
+    go_on = "run the same command again to go on"
+    if standing.of_another_version:
+        form = printable(standing.format[:20])
+        go_on = f"made by another version of vidinfer (format {form}), which can go on with it"
     words = {
         "running": f"running ({printable(standing.holder)})",
         "complete": "complete",
-        "interrupted": "interrupted; run the same command again to go on",
-        "killed": "ended without saying so: killed, or it failed; run the same command again to go on",
+        "interrupted": f"interrupted; {go_on}",
+        "killed": f"ended without saying so: killed, or it failed; {go_on}",
     }
     return words[standing.state]
 

@@ -97,6 +97,7 @@ class SelectiveDecoder(Decoder):
         self._over = False
         self._inside = False
         """What is read begins in the midst of the file: frames shown before its first are not to be given out."""
+        self._anywhere = False
         self._index = 0
         self._last: int | None = None
         self._before: _Group = []
@@ -130,6 +131,10 @@ class SelectiveDecoder(Decoder):
             yield from self._without_given(self._decode(None))
         yield from self._lost_at_end()
 
+    def begin_anywhere(self) -> None:
+        """What is read begins somewhere in the file: packets before the first start are left alone."""
+        self._inside = self._anywhere = True
+
     def _is_over(self) -> bool:
         """What is left is not to be given out."""
         return False
@@ -147,7 +152,7 @@ class SelectiveDecoder(Decoder):
             return "keyframes of the container are others than those of the pictures"
         first = len(self._groups) + len(self._before) == 0
         if first and not coded.start:
-            return "the file begins in the midst of a group of pictures"
+            return "" if self._anywhere else "the file begins in the midst of a group of pictures"
         if self._held >= _MOST_PACKETS or self._held_bytes >= _MOST_BYTES:
             return "groups of pictures too long to be held"
         held = _Packet(packet, packet.pts, coded, coded.shown and not packet.is_discard)
