@@ -1,7 +1,7 @@
 """Units labelled by processes of this machine, each with the model, cores of its own and an eye on it.
 
-A process that crashes, hangs or takes too much memory is noticed, ended and replaced; the unit that it was at is told
-as lost, with the reason. So a file that crashes a decoder costs a process, not the night.
+A process that crashes, hangs or takes too much memory is noticed, ended and, if anything is left to do, replaced; the
+unit that it was at is told as lost, with the reason. So a file that crashes a decoder costs a process, not the night.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ class LocalEngine:
         self._limits = limits
         self._facts: dict[str, Any] | None = None
         self._workers: list[_Worker] = []
+        self._vacant: list[int] = []
+        """Numbers of processes that are gone, until somebody waits for one again: a run may end with them."""
 
     def __enter__(self) -> LocalEngine:
         try:
@@ -154,7 +156,7 @@ class LocalEngine:
     def _asked(
         self, worker: _Worker, question: tuple[Any, ...], stopped: Callable[[], bool]
     ) -> tuple[Any, ...] | None:
-        """The answer; ``None``: the process is gone, and another has its place."""
+        """The answer; ``None``: the process is gone."""
         until = self._clock.now() + self._limits.load
         try:
             worker.pipe.send(question)
@@ -174,6 +176,9 @@ class LocalEngine:
         Raises:
             ModelUnavailable, UsageError: the model cannot be loaded, or not be run as asked for.
         """
+        while self._vacant:
+            self._workers.append(self._start(self._vacant[-1]))
+            self._vacant.pop()
         by_object: dict[Any, _Worker] = {}
         for worker in self._workers:
             by_object[worker.pipe] = by_object[worker.process.sentinel] = worker
@@ -235,7 +240,7 @@ class LocalEngine:
         return []
 
     def _replace(self, worker: _Worker, reason: str | None) -> list[Event]:
-        """End it if it has not ended, and start another in its place."""
+        """End it if it has not ended, and leave its place to another."""
         if reason is not None:
             worker.process.kill()
         worker.process.join(JOIN)
@@ -243,12 +248,12 @@ class LocalEngine:
         log = log_tail(worker.log)
         unit = worker.unit
         self._close(worker)
+        self._workers.remove(worker)
         if not worker.ready:  # it would fail again
-            self._workers.remove(worker)
             raise ModelUnavailable(
                 f"a worker process ended before the model was loaded: {reason}; see {worker.log}"
             )
-        self._workers[self._workers.index(worker)] = self._start(worker.number)
+        self._vacant.append(worker.number)
         return [] if unit is None else [Lost(unit, reason, log, worker=worker.name)]
 
     def _start(self, number: int) -> _Worker:
