@@ -17,6 +17,9 @@ from hypothesis import settings
 LIBRARIES = ("PYTEST_", "QT_", "TORCHINDUCTOR_", "_TORCHINDUCTOR_", "KMP_", "TRITON_", "THP_")
 """Variables that libraries set for themselves when they are first imported."""
 
+# Several processes share the cores here: a thread of OpenMP that waits by spinning takes its core from another one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 settings.register_profile("vidinfer", deadline=None, derandomize=True)  # timings decide nothing; runs repeat
 settings.load_profile("vidinfer")
 

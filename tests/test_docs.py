@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from vidinfer.cli.main import main
 from vidinfer.cli.run import read_config
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +62,9 @@ def test_the_python_example_runs() -> None:
     assert len(block.strip().splitlines()) <= 14
 
 
-def test_the_examples_of_own_models_run(tmp_path: Path) -> None:
+def test_the_examples_of_own_models_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     page = (ROOT / "docs" / "own-models.md").read_text()
     factory, export = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     assert all(len(block.strip().splitlines()) <= 10 for block in (factory, export))
@@ -69,23 +72,14 @@ def test_the_examples_of_own_models_run(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("empty\nbusy\nblocked\n")
     subprocess.run([sys.executable, "-W", "ignore", "-c", export], check=True, cwd=tmp_path, timeout=300)
     clip = ROOT / "sample_media" / "traffic.mp4"
+    monkeypatch.chdir(tmp_path)
     for words in ("--model mine:make", "--model mine.pt2 --labels-file names.txt"):
         assert f"vidinfer clip.mp4 {words}" in page
-        command = [
-            sys.executable,
-            "-m",
-            "vidinfer",
-            clip,
-            *words.split(),
-            "--max-frames",
-            "2",
-            "--labels",
-            "-",
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
-        assert done.returncode == 0, done.stderr
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        arguments = [str(clip), *words.split(), "--max-frames", "2", "--labels", "-", "--out", "out"]
+        assert main(arguments) == 0
+        lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
         assert [one["label"] in ("empty", "busy", "blocked") for one in lines[1]["classes"]] == [True] * 3
+    del sys.modules["mine"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

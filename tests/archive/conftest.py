@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.media import make_video
 from vidinfer.archive.engine import Done, EngineFactory, Event, Failed
 from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.local import local_engine
+from vidinfer.archive.report import Stills, take_stills
 from vidinfer.archive.report.stills import Wanted
 from vidinfer.archive.survey import Surveyed
 from vidinfer.archive.unit import Unit
@@ -30,6 +32,7 @@ from vidinfer.source import SourceFile, read_header
 from vidinfer.storage import Location
 
 Runner = Callable[..., RunReport]
+DEADLY = "tests.archive.models:deadly"
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
 
 
@@ -86,30 +89,59 @@ def no_stills(wanted: Sequence[Wanted], width: int) -> list[bytes | None]:
     return [None] * len(wanted)
 
 
+def run_over(*sources: Path | str, out: Path, **options: Any) -> RunReport:
+    """A run with a small model, by one worker process unless the options say otherwise."""
+    observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
+    stills: Stills = options.pop("stills", no_stills)
+    engine: EngineFactory = options.pop("engine_factory", local_engine)
+    settings = {
+        "model": "tests.archive.models:brightness",
+        "task": "classification",
+        "backend": "eager",
+        "precision": "fp32",
+        "engine": "local",
+        "workers": 1,
+    } | options
+    config = RunConfig(sources=tuple(str(s) for s in sources), out=out, **settings)
+    return run_archive(config, observer=observer, stop=stop, engine=engine, stills=stills)
+
+
 @pytest.fixture
 def label_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Run over the given sources into ``tmp_path/out`` with a small model, in this process unless ``processes``."""
 
-    def runner(*sources: Path | str, **options: Any) -> RunReport:
-        if not options.get("processes"):
+    def runner(*sources: Path | str, processes: bool = False, **options: Any) -> RunReport:
+        if not processes:
             monkeypatch.setattr("vidinfer.archive.look.survey", survey_here)
-        observer, stop = options.pop("observer", SilentObserver()), options.pop("stop", StopSignal())
-        stills = options.pop("stills", no_stills)
-        usual = local_engine if options.pop("processes", False) else InProcess
-        engine: EngineFactory = options.pop("engine_factory", usual)
-        settings = {
-            "model": "tests.archive.models:brightness",
-            "task": "classification",
-            "backend": "eager",
-            "precision": "fp32",
-            "engine": "local",
-            "workers": 1,
-            "out": tmp_path / "out",
-        } | options
-        config = RunConfig(sources=tuple(str(s) for s in sources), **settings)
-        return run_archive(config, observer=observer, stop=stop, engine=engine, stills=stills)
+        usual = {"engine_factory": local_engine if processes else InProcess, "out": tmp_path / "out"}
+        return run_over(*sources, **usual | options)
 
     return runner
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """A run over an archive in which one file crashes every process that labels it. To be read, not to be changed."""
+
+    archive: Path
+    out: Path
+    report: RunReport
+    poison: str
+    """The file's name, as long as they come."""
+    broken: str
+    """The name of a file that is no video; to be escaped wherever it is shown."""
+
+
+@pytest.fixture(scope="session")
+def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Poisoned:
+    """Made once: each try costs a process that loads torch."""
+    folder = tmp_path_factory.mktemp("poisoned")
+    archive, out = make_archive(folder / "in", clips=2), folder / "out"
+    poison, broken = f"poison-{'long' * 40}.mp4", "evil\x1b[2J\n.mp4"
+    make_plain(archive / poison, "red")
+    (archive / broken).write_text("no video")
+    report = run_over(archive, out=out, model=DEADLY, stills=take_stills)
+    return Poisoned(archive, out, report, poison, broken)
 
 
 def plain(colour: str, number: int, width: int, height: int) -> NDArray[np.uint8]:

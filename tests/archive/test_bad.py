@@ -83,7 +83,7 @@ def gone(pid: int) -> bool:
 
 def test_a_disk_that_is_full_half_way(tmp_path: Path, label_archive: Runner) -> None:
     archive = make_archive(tmp_path / "in", clips=2, frames=12)
-    make_video(archive / "long.mp4", frames=900)
+    make_video(archive / "long.mp4", frames=400)
     out = tmp_path / "out"
     status, errors = ended(start(archive, out, "--workers", "1", limit=40_000))
     assert status == 1
@@ -272,7 +272,7 @@ def test_ctrl_c_once_finishes_what_is_under_way(tmp_path: Path) -> None:
 def test_ctrl_c_twice_gives_up_at_once(tmp_path: Path) -> None:
     archive = tmp_path / "in"
     archive.mkdir()
-    make_video(archive / "clip.mp4", frames=1_000, size=(64, 48), draw=_grey)
+    make_video(archive / "clip.mp4", frames=400, size=(64, 48), draw=_grey)
     process = start(archive, tmp_path / "out", "--workers", "1", "--log-json", *PATIENTLY)
     under_way(process, tmp_path / "out")
     workers = children(process.pid)

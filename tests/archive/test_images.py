@@ -35,7 +35,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 def test_labels_are_those_of_a_single_run(tmp_path: Path, label_archive: Runner, photos: Path) -> None:
-    report = label_archive(photos, labels=",".join(FORMATS), processes=True, workers=2)
+    report = label_archive(photos, labels=",".join(FORMATS), processes=True)
     assert report.exit_status == 1, "an image is broken"
     rows = manifest(tmp_path / "out")
     assert {name: row["status"] for name, row in rows.items()} == {

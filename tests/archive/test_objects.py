@@ -176,7 +176,7 @@ def test_objects_and_files_in_one_run(bucket: str, tmp_path: Path, label_archive
     local = make_archive(tmp_path / "in", clips=2)
     seen = Seen()
     sources = (f"s3://{bucket}/day/", local)
-    report = label_archive(*sources, processes=True, workers=2, observer=seen)
+    report = label_archive(*sources, processes=True, observer=seen)
     assert report.exit_status == 0, [one.error for one in report.sources]
     names = {"big.avi", "cam 1/a.mp4", "b#1.mkv", "clip0.mp4", "cam/clip1.mp4"}
     assert statuses(tmp_path / "out") == dict.fromkeys(names, "complete")

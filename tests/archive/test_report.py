@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.archive.conftest import Runner, make_archive, outputs
+from tests.archive.conftest import Poisoned, Runner, make_archive, outputs
 from tests.media import make_video, read_number, truncate
 from tests.sink_video.conftest import BROWSER, FLAGS
 from tests.source.test_images import draw
@@ -239,15 +239,10 @@ def test_words(made: str, text: str) -> None:
 
 
 @pytest.mark.browser
-def test_a_browser_shows_it_wide_and_narrow(tmp_path: Path, label_archive: Runner) -> None:
+def test_a_browser_shows_it_wide_and_narrow(poisoned: Poisoned) -> None:
     assert BROWSER.exists(), "Chromium is missing; `make test` installs it (Debian package chromium)"
     from playwright.sync_api import sync_playwright  # here, so that other tests run without it
 
-    from tests.archive.conftest import make_plain
-
-    archive = make_archive(tmp_path / "in", clips=2)
-    make_plain(archive / f"{'long' * 40}.mp4", "red")
-    label_archive(archive, model="tests.archive.models:deadly", processes=True, stills=take_stills)
     before, said = set(threading.enumerate()), []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(BROWSER), args=FLAGS)
@@ -255,7 +250,7 @@ def test_a_browser_shows_it_wide_and_narrow(tmp_path: Path, label_archive: Runne
             page = browser.new_page(viewport={"width": width, "height": 800})
             page.on("console", lambda message: said.append(message.text))
             page.on("pageerror", lambda error: said.append(str(error)))
-            page.goto(f"file://{tmp_path / 'out/report.html'}")
+            page.goto(f"file://{poisoned.out / 'report.html'}")
             assert page.evaluate("document.documentElement.scrollWidth") == width, "nothing sticks out"
             page.click("nav a[href='#damaged']")
             assert page.evaluate("document.querySelector('#damaged').getBoundingClientRect().top") < 700

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.conftest import InProcess, Runner, make_archive, make_plain, outputs
+from tests.archive.conftest import InProcess, Poisoned, Runner, make_archive, outputs
 from vidinfer.archive.engine import Event
 from vidinfer.archive.inspect import inspect
 from vidinfer.archive.state import StateFolder
@@ -37,16 +37,12 @@ def test_complete(tmp_path: Path, label_archive: Runner, capsys: pytest.CaptureF
 
 
 def test_failures_and_quarantine_with_their_reasons(
-    tmp_path: Path, label_archive: Runner, capsys: pytest.CaptureFixture[str]
+    poisoned: Poisoned, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    archive = make_archive(tmp_path / "in", clips=1)
-    (archive / "evil\x1b[2J\n.mp4").write_text("no video")
-    make_plain(archive / "poison.mp4", "red")
-    label_archive(archive, model="tests.archive.models:deadly", processes=True)
-    status, document, text = told(capsys, tmp_path / "out")
+    status, document, text = told(capsys, poisoned.out)
     assert status == 1
     assert document["state"] == "complete"
-    assert "quarantined: poison.mp4: crashed: SIGSEGV" in text
+    assert f"quarantined: {poisoned.poison}: crashed: SIGSEGV" in text
     assert "(3 tries)" in text
     assert "failed: evil\\x1b[2J\\n.mp4: " in text
     assert "\x1b" not in text

@@ -15,6 +15,8 @@ from tests.media import make_video
 from vidinfer.cli.main import main
 
 MODEL = ("--model", "resnet18", "--weights", "none")
+PATIENT = ("--model", "tests.archive.models:patient", "--task", "classification", "--backend", "eager")
+"""Takes its time for each batch, and nothing else: much is under way whenever a signal comes."""
 
 
 def start(arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
@@ -92,9 +94,8 @@ def test_what_cannot_be_run(
 
 def test_a_closed_pipe_ends_the_run_quietly(tmp_path: Path) -> None:
     clip = make_video(tmp_path / "long.mp4", frames=600, size=(96, 64))
-    with start(
-        [clip, *MODEL, "--max-batch-size", "4", "--labels", "-", "--out", tmp_path / "out"]
-    ) as process:
+    arguments = [*MODEL, "--backend", "eager", "--max-batch-size", "4", "--labels", "-"]
+    with start([clip, *arguments, "--out", tmp_path / "out"]) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         first = json.loads(process.stdout.readline())
@@ -126,8 +127,8 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path) -> None:
 def test_a_second_signal_gives_up(tmp_path: Path) -> None:
     clip = make_video(tmp_path / "long.mp4", frames=900, size=(96, 64))
     out = tmp_path / "out"
-    with start([clip, *MODEL, "--max-batch-size", "64", "--log-json", "--out", out]) as process:
-        _until(process, "source_started")
+    with start([clip, *PATIENT, "--max-batch-size", "4", "--log-json", "--out", out]) as process:
+        _until(process, "progress")
         process.send_signal(signal.SIGTERM)
         _until(process, "stopping")
         process.send_signal(signal.SIGTERM)

@@ -58,7 +58,7 @@ def test_a_stop_in_the_middle(tmp_path: Path, when: str) -> None:
         def source_finished(self, report: SourceReport) -> None:
             self.finished.append(report)
 
-    config = RunConfig(sources=tuple(map(str, clips)), model="demo", out=tmp_path / "out")
+    config = RunConfig(sources=tuple(map(str, clips)), model="demo", backend="eager", out=tmp_path / "out")
     report = run(config, observer=Watcher(), stop=stop)
     assert report.exit_status == 130
     assert [r.status for r in report.sources] == ["interrupted", "interrupted"]

@@ -65,7 +65,7 @@ def test_damaged_turned_and_variable_videos_are_drawn_as_in_the_run(
     turned = make_video(
         tmp_path / "turned.mp4", frames=6, size=(160, 96), pts=pts, time_base=Fraction(1, 1000), rotation=90
     )
-    label_files(damaged, turned, labels="jsonl", video=True, score_threshold=0.05)
+    label_files(damaged, turned, backend="eager", labels="jsonl", video=True, score_threshold=0.05)
     out, again = tmp_path / "out", tmp_path / "again"
     outcomes = {
         json.loads(line)["outcome"] for line in (out / "damaged.labels.jsonl").read_text().splitlines()

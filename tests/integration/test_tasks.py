@@ -21,7 +21,12 @@ from vidinfer.errors import UsageError
 FRAMES = 40
 OWN = "tests.model.own_models"
 MODELS: dict[str, dict[str, Any]] = {
-    "segmentation": {"model": "lraspp_mobilenet_v3_large", "weights": "none", "class_maps": True},
+    "segmentation": {
+        "model": "lraspp_mobilenet_v3_large",
+        "weights": "none",
+        "class_maps": True,
+        "max_frames": 6,
+    },
     "clips": {"model": "r3d_18", "weights": "none"},
     "flow": {"model": "raft_small", "weights": "none", "flow_files": "flo", "max_frames": 4},
     "quantized": {"model": "quantized_shufflenet_v2_x0_5", "weights": "none"},
@@ -59,7 +64,7 @@ def _segments(lines: list[Any], rows: list[Any], facts: Any, out: Path) -> None:
     for line in lines:
         assert 0 < sum(segment["area"] for segment in line["segments"]) <= 1.0001
         assert all(segment["rle"]["size"] == [96, 160] for segment in line["segments"])
-    assert len(list((out / "clip.classmaps").glob("*.png"))) == FRAMES
+    assert len(list((out / "clip.classmaps").glob("*.png"))) == len(lines)
 
 
 def _clips(lines: list[Any], rows: list[Any], facts: Any, out: Path) -> None:
@@ -113,14 +118,13 @@ LOOKS = {
 
 @pytest.mark.parametrize("task", ["segmentation", "clips", "flow", "masks"])
 def test_batch_sizes_give_the_same_labels(tmp_path: Path, clip: Path, label_files: Runner, task: str) -> None:
-    options = {"max_frames": 10} if task == "segmentation" else {}
-    options |= MODELS[task] | {"class_maps": False, "flow_files": None}
+    options = MODELS[task] | {"class_maps": False, "flow_files": None}
     found = {}
-    for size in (1, 2, 7, 16):
+    for size in (1, 4, 16):  # one by one, the last batch smaller than the others, all at once
         report = label_files(clip, max_batch_size=size, out=tmp_path / str(size), **options)
         assert report.exit_status == 0
         found[size] = records(tmp_path / str(size) / "clip.labels.jsonl")
-    for size in (2, 7, 16):
+    for size in (4, 16):
         for one, other in zip(found[1], found[size], strict=True):
             assert_close(one, other)
 

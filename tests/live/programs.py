@@ -60,7 +60,7 @@ class Program:
 @contextmanager
 def program(*arguments: str, variables: Mapping[str, str] | None = None) -> Iterator[Program]:
     """``vidinfer`` with ``arguments``, and ``variables`` in its environment; killed at the end of the block."""
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | dict(variables or {})
+    environment = os.environ | dict(variables or {})
     command = [sys.executable, "-m", "vidinfer", *arguments]
     with subprocess.Popen(
         command,

@@ -164,12 +164,16 @@ def gives_another_shape() -> nn.Module:
 not_a_function = 7
 
 
+FEW: dict[str, Any] = {"min_size": 96, "max_size": 160, "box_detections_per_img": 8}
+"""A mask or the keypoints of one object take ten times as long as all the rest of a small picture."""
+
+
 def small_maskrcnn() -> tuple[nn.Module, None, list[str]]:
     """Finds something, with masks, in a moment."""
-    network = random_detector("maskrcnn_resnet50_fpn", min_size=96, max_size=160)
+    network = random_detector("maskrcnn_resnet50_fpn", **FEW)
     return network, None, ["car", "bus", "cat", "dog", "bird"]
 
 
 def small_keypointrcnn() -> nn.Module:
     """Finds something, with keypoints, in a moment."""
-    return random_detector("keypointrcnn_resnet50_fpn", min_size=96, max_size=160)
+    return random_detector("keypointrcnn_resnet50_fpn", **FEW)

@@ -174,7 +174,7 @@ def test_masks_and_keypoints_are_those_of_torchvision() -> None:
 
 @pytest.mark.parametrize("name", ["maskrcnn_resnet50_fpn", "keypointrcnn_resnet50_fpn"])
 def test_a_threshold_in_a_two_stage_detector_changes_nothing_above_it(name: str) -> None:
-    network = random_detector(name, min_size=96, max_size=160)
+    network = random_detector(name, min_size=96, max_size=160, box_detections_per_img=24)
     frames = [scene(150, 90, seed) for seed in range(2)]
     everything = label(as_model(name, network, 0.05), frames)
     threshold = float(np.median(everything.scores)) + 1e-4

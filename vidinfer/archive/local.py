@@ -1,7 +1,7 @@
 """Units labelled by processes of this machine, each with the model, cores of its own and an eye on it.
 
-A process that crashes, hangs or takes too much memory is noticed, ended and replaced; the unit that it was at is told
-as lost, with the reason. So a file that crashes a decoder costs a process, not the night.
+A process that crashes, hangs or takes too much memory is noticed, ended and, if anything is left to do, replaced; the
+unit that it was at is told as lost, with the reason. So a file that crashes a decoder costs a process, not the night.
 """
 
 from __future__ import annotations
@@ -96,6 +96,9 @@ class LocalEngine:
         self._limits = limits
         self._facts: dict[str, Any] | None = None
         self._workers: list[_Worker] = []
+        self._vacant: dict[int, int] = {}
+        """Numbers of processes that are gone, until somebody waits for one again (a run may end with them), and how
+        many in a row ended there before they were ready."""
 
     def __enter__(self) -> LocalEngine:
         try:
@@ -158,7 +161,7 @@ class LocalEngine:
     def _asked(
         self, worker: _Worker, question: tuple[Any, ...], stopped: Callable[[], bool]
     ) -> tuple[Any, ...] | None:
-        """The answer; ``None``: the process is gone, and another has its place."""
+        """The answer; ``None``: the process is gone."""
         until = self._clock.now() + self._limits.load
         try:
             worker.pipe.send(question)
@@ -178,6 +181,10 @@ class LocalEngine:
         Raises:
             ModelUnavailable, UsageError: the model cannot be loaded, or not be run as asked for.
         """
+        for number, ended in list(self._vacant.items()):
+            self._workers.append(self._start(number))
+            self._workers[-1].starts += ended
+            del self._vacant[number]
         by_object: dict[Any, _Worker] = {}
         for worker in self._workers:
             by_object[worker.pipe] = by_object[worker.process.sentinel] = worker
@@ -239,7 +246,7 @@ class LocalEngine:
         return []
 
     def _replace(self, worker: _Worker, reason: str | None) -> list[Event]:
-        """End it if it has not ended, and start another in its place."""
+        """End it if it has not ended, and leave its place to another."""
         # One that took too long would do so again.
         again = worker.ready or (reason is None and worker.starts < STARTS)
         if reason is not None:
@@ -249,15 +256,13 @@ class LocalEngine:
         log = log_tail(worker.log)
         unit = worker.unit
         self._close(worker)
+        self._workers.remove(worker)
         if not again:
-            self._workers.remove(worker)
             raise ModelUnavailable(
                 f"{worker.starts} worker processes in a row ended before the model was loaded: {reason}; see "
                 f"{worker.log}"
             )
-        another = self._start(worker.number)
-        another.starts = 1 if worker.ready else worker.starts + 1
-        self._workers[self._workers.index(worker)] = another
+        self._vacant[worker.number] = 0 if worker.ready else worker.starts
         return [] if unit is None else [Lost(unit, reason, log, worker=worker.name)]
 
     def _start(self, number: int) -> _Worker:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_builder
 
 from vidinfer.errors import ModelUnavailable
+from vidinfer.model.undrawn import undrawn
 from vidinfer.model.weights import State
 
 __all__ = ["build_from_file", "build_random", "build_trained", "load_into", "seeded"]
@@ -86,10 +87,12 @@ def _built_as_trained(
     name: str, member: WeightsEnum, state: State, categories: Sequence[str] | None
 ) -> nn.Module:
     builder = get_model_builder(name)
-    quantized = {"quantize": True} if name.startswith(_QUANTIZED) else {}
+    options: dict[str, Any] = {"weights": member, "progress": False}
     with seeded(), _one_at_a_time, _handing_out(member, state.tensors, categories), _warnings_untold():
-        network: nn.Module = builder(weights=member, progress=False, **quantized)
-    return network.eval()
+        if name.startswith(_QUANTIZED):  # looks at the numbers while it is built
+            return builder(quantize=True, **options).eval()
+        with undrawn():
+            return builder(**options).eval()
 
 
 def build_random(name: str, categories: int, **options: Any) -> nn.Module:
