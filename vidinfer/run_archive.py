@@ -15,7 +15,7 @@ from vidinfer.archive.allowed import TimeAllowed
 from vidinfer.archive.choice import as_chosen, check_same_model, keep_model, known_model
 from vidinfer.archive.engine import Done, Engine, EngineFactory, Event, Failed, Heard
 from vidinfer.archive.engines import engine_factory
-from vidinfer.archive.finish import Part, finish_source, finished_before
+from vidinfer.archive.finish import Part, finish_source, finished_before, why_none
 from vidinfer.archive.journal import Journal, Quarantine, Quarantined
 from vidinfer.archive.look import Look, look_over
 from vidinfer.archive.planning import KnownFile, PlannedSource, plan_source
@@ -144,9 +144,8 @@ class _Archive:
                 self._work(surveyed)
         for name in self._unplanned:
             self._account.settle(SourceReport(name, "interrupted", error="not begun"))
-        for planned in self._agenda.open_sources():
-            report = SourceReport(planned.file.name, "interrupted", error="not finished")
-            self._account.settle(report, planned)
+        for one in self._agenda.open_sources():
+            self._account.settle(SourceReport(one.file.name, "interrupted", error="not finished"), one)
         return self._told()
 
     def _told(self) -> RunReport:
@@ -335,7 +334,8 @@ class _Archive:
             return
         if self._stores.heard(unit, unreachable=event.kind == "unreachable"):
             self._observer.warning(self._stores.given_up(unit) or "")
-        self._fails(Quarantined(unit.id, str(unit.path), event.text, 1), unit)
+        changed = event.kind == "changed"
+        self._fails(Quarantined(unit.id, str(unit.path), event.text, 1, changed=changed), unit)
 
     def _plan_whole(self, unit: Unit) -> None:
         """A part cannot be had by itself: its file is labelled in one go."""
@@ -377,10 +377,10 @@ class _Archive:
             except DamagedUnit as error:
                 self._again(unit, error)
                 return
-        if parts[0].held is not None and all(part.held for part in parts):
-            status = "quarantined" if self._quarantine.get(planned.units[0].id) else "failed"
+        if (why := why_none(parts)) is not None:
+            status = "quarantined" if self._quarantine.get(why.unit) else "failed"
             self._agenda.closed(planned)
-            report = SourceReport(planned.file.name, "failed", error=parts[0].held.reason)
+            report = SourceReport(planned.file.name, "failed", error=why.reason)
             self._account.settle(report, planned, status)
             return
         try:

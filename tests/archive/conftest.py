@@ -21,7 +21,7 @@ from vidinfer.archive.survey import Surveyed
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
-from vidinfer.errors import PartUnlike, SourceError, SourceUnreachable
+from vidinfer.errors import PartUnlike, SourceChanged, SourceError, SourceUnreachable
 from vidinfer.plan import thread_plan
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
@@ -60,8 +60,13 @@ class InProcess:
         try:
             self._events.append(Done(unit, self._labeller.label(unit, target)))
         except SourceError as error:
-            kinds = ((PartUnlike, "unlike"), (SourceUnreachable, "unreachable"), (SourceError, "source"))
-            kind = next(kind for of, kind in kinds if isinstance(error, of))
+            kinds = {
+                SourceChanged: "changed",
+                PartUnlike: "unlike",
+                SourceUnreachable: "unreachable",
+                SourceError: "source",
+            }
+            kind = next(kind for of, kind in kinds.items() if isinstance(error, of))
             self._events.append(Failed(unit, kind, str(error)))
 
     def wait(self, seconds: float) -> list[Event]:

@@ -110,6 +110,8 @@ class Quarantined:
     tries: int
     log: str = ""
     """The last that its process said."""
+    changed: bool = False
+    """Its file is not the one any more that was planned, so none of its units counts in this run."""
 
 
 class Quarantine:
