@@ -34,6 +34,7 @@ from vidinfer.report import RunReport, SourceReport
 from vidinfer.sink.manifest import MANIFEST
 from vidinfer.sink.unit_read import DamagedUnit, read_receipt
 from vidinfer.source import SourceFile, expand_sources
+from vidinfer.storage import RemoteFile
 
 __all__ = ["run_archive"]
 
@@ -144,9 +145,8 @@ class _Archive:
                 self._work(surveyed)
         for name in self._unplanned:
             self._account.settle(SourceReport(name, "interrupted", error="not begun"))
-        for planned in self._agenda.open_sources():
-            report = SourceReport(planned.file.name, "interrupted", error="not finished")
-            self._account.settle(report, planned)
+        for one in self._agenda.open_sources():
+            self._account.settle(SourceReport(one.file.name, "interrupted", error="not finished"), one)
         return self._told()
 
     def _told(self) -> RunReport:
@@ -291,7 +291,7 @@ class _Archive:
             if (why := self._stores.given_up(unit)) is None:
                 units.append(unit)
             else:
-                self._fails(Quarantined(unit.id, str(unit.path), why, 1), unit)
+                self._fails(Quarantined(unit.id, str(unit.path), why, 1, passing=True), unit)
         self._journal.begin(*(unit.id for unit in units))
         for unit in units:
             engine.submit(unit, self._state.unit(unit.id))
@@ -333,7 +333,8 @@ class _Archive:
             return
         if self._stores.heard(unit, unreachable=event.kind == "unreachable"):
             self._observer.warning(self._stores.given_up(unit) or "")
-        self._fails(Quarantined(unit.id, str(unit.path), event.text, 1), unit)
+        passing = event.kind in ("changed", "unreachable") or isinstance(unit.path, RemoteFile)
+        self._fails(Quarantined(unit.id, str(unit.path), event.text, 1, passing=passing), unit)
 
     def _plan_whole(self, unit: Unit) -> None:
         """A part cannot be had by itself: its file is labelled in one go."""

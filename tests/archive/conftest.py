@@ -23,7 +23,7 @@ from vidinfer.archive.survey import Surveyed
 from vidinfer.archive.unit import Unit
 from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
-from vidinfer.errors import ModelError, PartUnlike, SourceError, SourceUnreachable
+from vidinfer.errors import ModelError, PartUnlike, SourceChanged, SourceError, SourceUnreachable
 from vidinfer.plan import thread_plan
 from vidinfer.progress import SilentObserver, StopSignal
 from vidinfer.report import RunReport
@@ -63,11 +63,14 @@ class InProcess:
         try:
             self._events.append(Done(unit, self._labeller.label(unit, target)))
         except (SourceError, ModelError) as error:
-            kinds = (
-                *((PartUnlike, "unlike"), (SourceUnreachable, "unreachable"), (SourceError, "source")),
-                (ModelError, "model"),
-            )
-            kind = next(kind for of, kind in kinds if isinstance(error, of))
+            kinds = {
+                SourceChanged: "changed",
+                PartUnlike: "unlike",
+                SourceUnreachable: "unreachable",
+                SourceError: "source",
+                ModelError: "model",
+            }
+            kind = next(kind for of, kind in kinds.items() if isinstance(error, of))
             self._events.append(Failed(unit, kind, str(error)))
 
     def wait(self, seconds: float) -> list[Event]:

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.archive.conftest import Runner, outputs
-from tests.archive.test_run import Seen
+from tests.archive.conftest import InProcess, Runner, outputs
+from tests.archive.test_run import Seen, manifest
 from tests.media import make_video
+from vidinfer.archive.engine import Failed, Lost
 from vidinfer.archive.header_reader import HeaderReader
 from vidinfer.archive.labeller import UnitLabeller
 from vidinfer.archive.unit import Unit
-from vidinfer.errors import ModelError, SourceError
+from vidinfer.errors import ModelError, SourceUnreachable
 from vidinfer.source import Part, split
 
 
@@ -168,14 +169,14 @@ def test_a_part_that_was_given_up_is_a_gap(
     assert gap["first_pts"] < gap["last_pts"]
 
 
-def test_a_part_that_cannot_be_read_for_now_is_labelled_by_the_next_run(
+def test_a_part_that_nobody_answers_for_is_labelled_by_the_next_run(
     tmp_path: Path, label_archive: Runner, long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is no gap for good: nothing is written, and of the file only that part is labelled again."""
 
     def label(self: UnitLabeller, unit: Unit, target: Path) -> dict[str, object]:
         if unit.part.first == 40:
-            raise SourceError("not now")
+            raise SourceUnreachable("not now")
         return whole(self, unit, target)
 
     label_archive(long, out=tmp_path / "whole")
@@ -190,3 +191,91 @@ def test_a_part_that_cannot_be_read_for_now_is_labelled_by_the_next_run(
     assert seen.todo == 1
     name = "long.labels.jsonl"
     assert outputs(tmp_path / "out")[name] == outputs(tmp_path / "whole")[name]
+
+
+class Moved(InProcess):
+    """The file is away from its third part on."""
+
+    begun = 0
+
+    def submit(self, unit: Unit, target: Path) -> None:
+        self.begun += 1
+        if self.begun == 3:
+            assert isinstance(unit.path, Path)
+            unit.path.rename(unit.path.with_suffix(".away"))
+        super().submit(unit, target)
+
+
+def test_a_file_that_vanishes_half_way_has_no_outputs_and_is_finished_once_it_is_back(
+    tmp_path: Path, label_archive: Runner, long: Path
+) -> None:
+    """Its rest had been told as gaps, and taken for complete by the next run."""
+    label_archive(long, unit_frames=20, out=tmp_path / "whole")
+    report = label_archive(long, unit_frames=20, engine_factory=Moved)
+    assert [(one.status, one.outputs) for one in report.sources] == [("failed", ())]
+    assert "it was there when the run was planned" in str(report.sources[0].error)
+    assert outputs(tmp_path / "out").keys() == {"manifest.parquet"}
+    (long / "long.away").rename(long / "long.mp4")
+    seen = Seen()
+    assert label_archive(long, unit_frames=20, observer=seen).exit_status == 0
+    assert seen.todo == 3
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+class Refusing(InProcess):
+    """The disk gives nothing of the second part, which the next run may find mended."""
+
+    begun = 0
+
+    def submit(self, unit: Unit, target: Path) -> None:
+        self.begun += 1
+        if self.begun == 2:
+            self._events.append(Failed(unit, "source", "Input/output error"))
+        else:
+            super().submit(unit, target)
+
+
+def test_a_part_that_cannot_be_read_is_a_gap_until_the_next_run(
+    tmp_path: Path, label_archive: Runner, long: Path
+) -> None:
+    label_archive(long, unit_frames=20, out=tmp_path / "whole")
+    report = label_archive(long, unit_frames=20, engine_factory=Refusing)
+    assert [one.status for one in report.sources] == ["damaged"]
+    labels = (tmp_path / "out/long.labels.jsonl").read_text()
+    assert labels.count('"gap"') == 1
+    assert "given up: Input/output error" in labels
+    seen = Seen()
+    assert label_archive(long, unit_frames=20, observer=seen).exit_status == 0
+    assert seen.todo == 1
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")
+
+
+class Deadly(InProcess):
+    """The second part takes its process along."""
+
+    at: Unit | None = None
+    begun = 0
+
+    def submit(self, unit: Unit, target: Path) -> None:
+        self.begun += 1
+        if self.begun == 2 or unit == self.at:
+            self.at = unit
+            self._events.append(Lost(unit, "crashed", "its last words"))
+        else:
+            super().submit(unit, target)
+
+
+def test_a_part_in_quarantine_is_told_each_time_and_tried_again_when_asked_for(
+    tmp_path: Path, label_archive: Runner, long: Path
+) -> None:
+    """The outputs around it had been taken for complete, so nobody tried it again."""
+    label_archive(long, unit_frames=20, out=tmp_path / "whole")
+    assert label_archive(long, unit_frames=20, engine_factory=Deadly).exit_status == 1
+    assert manifest(tmp_path / "out")["long.mp4"]["status"] == "damaged"
+    before = outputs(tmp_path / "out")
+    seen = Seen()
+    assert label_archive(long, unit_frames=20, observer=seen).exit_status == 1, "it is still told"
+    assert seen.todo == 0
+    assert outputs(tmp_path / "out") == before
+    assert label_archive(long, unit_frames=20, retry_quarantined=True).exit_status == 0
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "whole")

@@ -34,7 +34,7 @@ from vidinfer.sink.text import utf8
 from vidinfer.sink.unit_read import read_unit
 from vidinfer.stats import LedgerSnapshot, ledger_of, together
 
-__all__ = ["Part", "finish_source", "finished_before"]
+__all__ = ["Part", "finish_source", "finished_before", "why_none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,24 @@ class Part:
     held: Quarantined | None = None
 
 
+def why_none(parts: Sequence[Part]) -> Quarantined | None:
+    """Why there are no outputs to be made of these parts of a source; ``None``: there are."""
+    held = [part.held for part in parts if part.held is not None]
+    passing = next((one for one in held if one.passing), None)
+    return passing or (held[0] if len(held) == len(parts) else None)
+
+
 def finished_before(planned: PlannedSource) -> SourceReport | None:
-    """The report of a run that made these very outputs and all of them are there, or ``None``."""
+    """The report of a run that made these very outputs and all of them are there, or ``None``.
+
+    Outputs in which stretches are missing that another try may give are not finished.
+    """
     path = planned.names.report
     document = {} if path is None else read_document(path)
     archive = document.get("archive")
     if not isinstance(archive, dict) or archive.get("digest") != planned.digest or not _is_as_made(document):
+        return None
+    if archive.get("given_up"):
         return None
     sizes = archive.get("bytes")
     if not isinstance(sizes, dict) or document.get("status") not in ("complete", "damaged"):
@@ -90,7 +102,7 @@ def finish_source(planned: PlannedSource, parts: Sequence[Part]) -> SourceReport
     held = [part.held for part in parts if part.held is not None]
     ledger = replace(ledger, gaps=ledger.gaps + len(held))
     status: Status = "damaged" if held or _harmed(ledger) else "complete"
-    details = _details(planned, receipts, outputs)
+    details = _details(planned, parts, outputs)
     report = SourceReport(
         planned.file.name,
         status,
@@ -166,8 +178,10 @@ def _check_tiles(planned: PlannedSource) -> None:
 
 
 def _details(
-    planned: PlannedSource, receipts: Sequence[Mapping[str, Any]], outputs: Sequence[tuple[Path, int, str]]
+    planned: PlannedSource, parts: Sequence[Part], outputs: Sequence[tuple[Path, int, str]]
 ) -> dict[str, object]:
+    receipts = [part.receipt for part in parts if part.receipt is not None]
+    given_up = [part.held.unit for part in parts if part.held is not None]
     facts = _joined([receipt["source"] for receipt in receipts])
     still = joined_facts([receipt.get("skip_static") for receipt in receipts])
     return {
@@ -180,6 +194,7 @@ def _details(
             "digest": planned.digest,
             "fingerprint": planned.file.fingerprint,
             "units": [unit.id for unit in planned.units],
+            **({"given_up": given_up} if given_up else {}),
             "bytes": {utf8(path.name): size for path, size, _ in outputs},
             "sha256": {utf8(path.name): sha256 for path, _, sha256 in outputs},
         },

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from vidinfer.archive.account import Account
 from vidinfer.archive.agenda import Agenda
-from vidinfer.archive.finish import Part, finish_source
+from vidinfer.archive.finish import Part, finish_source, why_none
 from vidinfer.archive.journal import Quarantine, Quarantined
 from vidinfer.archive.planning import PlannedSource
 from vidinfer.archive.state import StateFolder
@@ -60,7 +60,6 @@ class Finishing:
             self._finish(self._complete.popleft())
 
     def _finish(self, planned: PlannedSource) -> None:
-        """None are made where a unit failed that the next run may mend."""
         parts = []
         for unit in planned.units:
             path, bad = self._state.unit(unit.id), self._bad.get(unit.id)
@@ -69,12 +68,10 @@ class Finishing:
             except DamagedUnit as error:
                 self._again(unit, error)
                 return
-        held = [part.held for part in parts if part.held]
-        passing = [one for one in held if not self._quarantine.get(one.unit)]
-        if passing or len(held) == len(parts):
-            report = SourceReport(planned.file.name, "failed", error=(passing or held)[0].reason)
+        if (why := why_none(parts)) is not None:
+            status = "quarantined" if self._quarantine.get(why.unit) else "failed"
             self._agenda.closed(planned)
-            self._account.settle(report, planned, "failed" if passing else "quarantined")
+            self._account.settle(SourceReport(planned.file.name, "failed", error=why.reason), planned, status)
             return
         try:
             report = finish_source(planned, parts)

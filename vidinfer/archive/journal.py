@@ -110,6 +110,8 @@ class Quarantined:
     tries: int
     log: str = ""
     """The last that its process said."""
+    passing: bool = False
+    """Its file is not the one any more that was planned, or its store fails: this run makes nothing of the file."""
 
 
 class Quarantine:

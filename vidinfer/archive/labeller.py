@@ -167,15 +167,17 @@ def _check_same(unit: Unit) -> None:
     """The file is still that which was fingerprinted.
 
     Raises:
-        SourceChanged: it is not.
-        SourceError: it is gone.
+        SourceChanged: it is not, or gone.
+        SourceError: a store does not answer, or its object is gone.
     """
     try:
         found = state_of(unit.path)
     except SourceError:
         raise
     except OSError as error:
-        raise SourceError(f"{unit.path}: {error.strerror}; it was there when the run was planned") from error
+        raise SourceChanged(
+            f"{unit.path}: {error.strerror}; it was there when the run was planned"
+        ) from error
     if not same_state(found, unit.state):
         raise SourceChanged(f"{unit.path}: changed since the run was planned; run again when it is complete")
 
