@@ -27,7 +27,7 @@ class Outlook:
     """Sources that came to nothing, a line each."""
     totals: Totals
     frames: int
-    """That a run decodes, with its options."""
+    """That a run decodes, with its options; those of duplicates only where it labels them once more."""
     sampled: float
     """Seconds of video that were to be measured; 0 for none."""
     seed: int
@@ -132,11 +132,13 @@ def look_ahead(
     files = survey(expanded.files, stopped=lambda: stop.requested, advanced=advanced)
     took = clock.now() - began
     usable = [file for file in files if file.usable]
-    frames = sum(labelled_frames(file, config) for file in usable)
+    copies = [file for file in files if file.kind == "duplicate"]
+    labelled = usable if config.archive else usable + copies  # one process labels each; all have outputs
+    frames = sum(labelled_frames(file, config) for file in labelled)
     drawn = draw_pieces(usable, config, sample, seed=seed)
     pieces, unmeasured = [], ""
     try:
-        pieces = measure_pieces(drawn, len(usable), config, clock, stop, measuring) if drawn else []
+        pieces = measure_pieces(drawn, len(labelled), config, clock, stop, measuring) if drawn else []
     except ModelUnavailable as error:  # what the headers say is worth having all the same
         unmeasured = str(error)
     return Outlook(
@@ -146,7 +148,13 @@ def look_ahead(
         frames,
         sample,
         seed,
-        expect(pieces, len(usable), frames, seed=seed),
+        expect(
+            pieces,
+            len(labelled),
+            frames,
+            written=sum(labelled_frames(file, config) for file in usable + copies),
+            seed=seed,
+        ),
         price_per_hour,
         took,
         unmeasured,
