@@ -122,6 +122,7 @@ def test_the_same_for_people(archive: Path, capsys: pytest.CaptureFixture[str]) 
         "in 90 % of",
         "cost",
         "measured: 4 pieces",
+        "come on top",
     ):
         assert words in out
 
