@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vidinfer.archive.estimate import CONFIDENCE, Estimate, Expected, expect
@@ -13,7 +13,7 @@ from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import ModelUnavailable
 from vidinfer.progress import StopSignal
-from vidinfer.source import expand_sources
+from vidinfer.source import SourceFile, expand_sources
 
 __all__ = ["Outlook", "look_ahead"]
 
@@ -122,14 +122,7 @@ def look_ahead(
     config.require_offline()
     began = clock.now()
     expanded = expand_sources(config.sources)
-    done = 0
-
-    def advanced(count: int) -> None:
-        nonlocal done
-        done += count  # a number for the eye; two threads may show the same
-        surveyed(done, len(expanded.files))
-
-    files = survey(expanded.files, stopped=lambda: stop.requested, advanced=advanced)
+    files = _surveyed(expanded.files, stop, surveyed)
     took = clock.now() - began
     usable = [file for file in files if file.usable]
     copies = [file for file in files if file.kind == "duplicate"]
@@ -159,3 +152,16 @@ def look_ahead(
         took,
         unmeasured,
     )
+
+
+def _surveyed(
+    files: Sequence[SourceFile], stop: StopSignal, told: Callable[[int, int], None]
+) -> list[Surveyed]:
+    done = 0
+
+    def advanced(count: int) -> None:
+        nonlocal done
+        done += count  # a number for the eye; two threads may show the same
+        told(done, len(files))
+
+    return survey(files, stopped=lambda: stop.requested, advanced=advanced)
