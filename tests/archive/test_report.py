@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -10,6 +11,7 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.archive.conftest import Poisoned, Runner, make_archive, outputs
-from tests.media import make_video, read_number, truncate
+from tests.media import draw_number, make_video, read_number, truncate
 from tests.sink_video.conftest import BROWSER, FLAGS
 from tests.source.test_images import draw
 from vidinfer.archive.report import take_stills
@@ -79,6 +81,35 @@ def test_it_tells_what_was_done_found_and_damaged(tmp_path: Path, label_archive:
     assert (
         f"outputs {len(outputs(tmp_path / 'out'))}" == "outputs 9"
     )  # four sources' labels and reports, the manifest
+
+
+def hurt(clip: Path, *frames: int) -> Path:
+    """Spoil what is in the slices of these frames, each a keyframe with a packet of its own."""
+    with av.open(str(clip)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.pos is not None and p.size]
+    data = bytearray(clip.read_bytes())
+    for frame in frames:
+        at, size = packets[frame]
+        for place in range(at + size // 2, at + size - 8):
+            data[place] ^= 0x5A
+    clip.write_bytes(data)
+    return clip
+
+
+def test_it_tells_where_frames_are_corrupt(tmp_path: Path, label_archive: Runner) -> None:
+    """Those one after the other as one stretch; and the first few stretches only."""
+    archive = tmp_path / "in"
+    archive.mkdir()
+    hurt(make_video(archive / "hurt.mp4", frames=60, gop=1), 10, 11, 12, 30)
+    hurt(make_video(archive / "worse.mp4", frames=60, gop=1), *range(3, 60, 5))
+    label_archive(archive)
+    lines = (tmp_path / "out" / "hurt.labels.jsonl").read_text().splitlines()
+    bad = [one["frame"] for one in map(json.loads, lines) if one["outcome"] == "corrupt"]
+    assert bad == [10, 11, 12, 30], "or this is not about corrupt frames"
+    damaged = words(parsed(tmp_path / "out"), "damaged")
+    assert "0:00.400 to 0:00.480: corrupt: " in damaged
+    assert "at 0:01.200: corrupt: " in damaged
+    assert damaged.count("and more") == 1
 
 
 def no_time(wanted: object, width: int) -> list[bytes | None]:
@@ -196,6 +227,20 @@ class Crash:
 
     def __reduce__(self) -> tuple[object, ...]:
         return os._exit, (1,)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.bmp", "a.webp", "a.tiff", "a.gif"])
+def test_a_still_of_an_image(tmp_path: Path, name: str, noisy: bool) -> None:
+    """FFmpeg knows small ones by their content, and large JPEGs by their name, with another reader."""
+    picture = np.concatenate([draw_number(77, 96, 64)] * (2 if noisy else 1))
+    if noisy:
+        picture = cv2.resize(picture, (960, 1280), interpolation=cv2.INTER_NEAREST)
+        picture[640:] = np.random.default_rng(1).integers(0, 256, picture[640:].shape, np.uint8)
+    assert cv2.imwrite(str(tmp_path / name), picture)
+    jpeg = cv2.imdecode(np.frombuffer(still(tmp_path / name, 0, 960), np.uint8), cv2.IMREAD_COLOR)
+    assert jpeg is not None
+    assert read_number(jpeg[:640] if noisy else jpeg) == 77
 
 
 def test_a_still_of_a_folder_of_images(tmp_path: Path) -> None:

@@ -32,6 +32,22 @@ def test_headers_only(archive: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "expected" not in out
 
 
+def test_duplicates_cost_what_the_run_makes_of_them(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Worker processes label each content once, one process each file; outputs are of each file in both."""
+    told, words = {}, ["--model", "demo", "--backend", "eager", "--precision", "fp32"]
+    for engine in ("local", "none"):
+        assert main(["plan", str(archive), *words, "--engine", engine, "--sample", "2s", "--json"]) == 0
+        told[engine] = json.loads(capsys.readouterr().out)
+    assert told["local"]["frames_to_decode"] == 110
+    assert told["none"]["frames_to_decode"] == 170
+    assert told["none"]["expected"]["output_bytes"] == told["local"]["expected"]["output_bytes"]
+    assert main([str(archive), *words, "--engine", "none", "-q", "--out", str(tmp_path / "out")]) == 0
+    written = sum(path.stat().st_size for path in (tmp_path / "out").glob("*.labels.jsonl"))
+    assert told["none"]["expected"]["output_bytes"]["value"] == pytest.approx(written, rel=0.2)
+
+
 def test_what_cannot_be_read_is_listed_and_counts(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (archive / "text.mp4").write_text("nothing")
     assert main(["plan", str(archive), str(archive / "gone.mp4"), "--no-sample", "--json"]) == 1
@@ -106,6 +122,7 @@ def test_the_same_for_people(archive: Path, capsys: pytest.CaptureFixture[str]) 
         "in 90 % of",
         "cost",
         "measured: 4 pieces",
+        "come on top",
     ):
         assert words in out
 

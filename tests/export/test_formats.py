@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.export.cases import BOXES, exported, foreign, in_order, labels
+from tests.export.cases import BOXES, detections, exported, foreign, in_order, labels
 from tests.media import make_video, read_number
 from tests.sink import cases
 from tests.sink.cases import CLASSIFIER, CLIPPER, MASKED, POSED, SEGMENTER, decode
@@ -220,6 +220,21 @@ def test_cvat_tracks_last_one_frame(tmp_path: Path) -> None:
     np.testing.assert_allclose(corners, CUT, atol=0.006)
     assert tracks[0].findtext("box/attribute") == "0.90000"
     assert one.output.read_text().count("<!-- not labelled: outcome ") == 3
+
+
+def test_cvat_objects_end_with_their_frame_where_the_run_ended_before_the_video(tmp_path: Path) -> None:
+    (whole,) = detections()
+    batches = [replace(whole, entries=whole.entries[:-1])]  # up to frame 3
+    path = labels(tmp_path, batches=batches)
+    run = tmp_path / "clip.run.json"
+    told = json.loads(run.read_text()) | {"status": "complete", "frames": {"decoded": 4}}
+    told["source"] |= {"frames_claimed": 60, "found": {"frames": 5}}
+    run.write_text(json.dumps(told))
+    (one,) = exported("cvat", tmp_path, path)
+    root = ET.parse(one.output).getroot()
+    assert root.findtext("meta/task/size") == "60"
+    (last,) = [track for track in root.findall("track") if track[0].get("frame") == "3"]
+    assert [(box.get("frame"), box.get("outside")) for box in last.findall("box")] == [("3", "0"), ("4", "1")]
 
 
 def test_cvat_masks_and_keypoints(tmp_path: Path) -> None:

@@ -19,10 +19,13 @@ from hypothesis import strategies as st
 from pyarrow import csv
 
 from tests.export.cases import DETECTOR, in_order, labels, many, report
+from tests.media import make_video
 from tests.sink import cases
 from tests.sink.cases import CLASSIFIER, CLIPPER, FLOWER, FORMATS, MASKED, POSED, SEGMENTER, decode
+from vidinfer.cli.main import main
 from vidinfer.errors import LabelError
 from vidinfer.export import open_labels
+from vidinfer.export.facts import read_facts
 from vidinfer.record import LabelledBatch, Outcome
 from vidinfer.sink.csv import CsvWriter
 from vidinfer.sink.rle import compress, expand, extent, pixels
@@ -245,3 +248,18 @@ def test_columns_of_whose_the_findings_are_do_no_harm(tmp_path: Path, form: str)
     else:
         csv.write_csv(table, path)
     assert sum(len(record.found) for record in open_labels(path).records()) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "frames"),
+    [((), 40), (("--end", "0.4"), 40), (("--max-frames", "3"), 40), (("--every", "7"), 40)],
+)
+def test_frames_are_those_of_the_video_however_few_the_run_read(
+    tmp_path: Path, options: tuple[str, ...], frames: int
+) -> None:
+    """Other tools open the whole video: what is on the last labelled frame must end there."""
+    clip = make_video(tmp_path / "clip.mp4", frames=40)
+    words = ["--model", "demo", "--backend", "eager", "--precision", "fp32", "-q", "--out", str(tmp_path)]
+    assert main([str(clip), *words, *options]) == 0
+    facts = read_facts(tmp_path / "clip.labels.jsonl", "clip", None)
+    assert facts.frames == frames

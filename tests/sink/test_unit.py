@@ -25,15 +25,18 @@ from tests.sink.cases import (
     objects,
     posed,
     segments,
+    stamp,
     windowed_batches,
     write,
 )
-from vidinfer.record import LabelledBatch
+from vidinfer.frame import Gap
+from vidinfer.record import Entry, LabelledBatch, Outcome
 from vidinfer.sink import label_sink, unit_sink
 from vidinfer.sink.findings import layout_of
 from vidinfer.sink.labels import LabelFileSink
 from vidinfer.sink.seal import SEAL
 from vidinfer.sink.unit_read import DamagedUnit, read_receipt, read_unit
+from vidinfer.sink.unit_scan import Loss, scan_losses
 from vidinfer.stages import ModelInfo
 
 CASES = {
@@ -168,3 +171,33 @@ def test_a_unit_of_another_layout_is_none_of_this_model(tmp_path: Path) -> None:
     unit = write_unit(tmp_path / "a.parquet", batches, model)
     with pytest.raises(DamagedUnit, match="columns"):
         list(read_unit(unit, layout_of(SOURCE, DETECTOR), DETECTOR.categories))
+
+
+def test_losses_are_gaps_and_stretches_of_frames_that_are_lost_alike(tmp_path: Path) -> None:
+    def lost(outcome: Outcome, frame: int, why: str) -> Entry:
+        return Entry(outcome, stamp(frame, 512 * frame), reason=why)
+
+    gap = Gap(700, 900, SOURCE.time_base, 3, "lost packets")
+    entries = [
+        lost(Outcome.CORRUPT, 0, "damaged data"),
+        lost(Outcome.CORRUPT, 1, "damaged data"),
+        Entry(Outcome.GAP, gap, reason=gap.reason),
+        Entry(Outcome.GAP, gap, reason=gap.reason),
+        lost(Outcome.CORRUPT, 2, "damaged data"),
+        lost(Outcome.FAILED, 3, "RuntimeError: no"),
+        lost(Outcome.FAILED, 4, "RuntimeError: no"),
+        lost(Outcome.FAILED, 5, "RuntimeError: never"),
+    ]
+    batches = [LabelledBatch(entries[:1], objects([])), LabelledBatch(entries[1:], objects([]))]
+    unit = write_unit(tmp_path / "a.parquet", batches, DETECTOR)
+    told = [
+        Loss(0, 512, 0, "corrupt: damaged data"),
+        Loss(700, 900, 3, "lost packets"),
+        Loss(700, 900, 3, "lost packets"),
+        Loss(1024, 1024, 0, "corrupt: damaged data"),
+        Loss(1536, 2048, 0, "the model failed: RuntimeError: no"),
+        Loss(2560, 2560, 0, "the model failed: RuntimeError: never"),
+    ]
+    assert scan_losses(unit, 10) == told
+    assert scan_losses(unit, 5) == told[:5]
+    assert scan_losses(unit, 1) == told[:1]

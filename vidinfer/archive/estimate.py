@@ -57,8 +57,13 @@ class Expected:
     """That were measured."""
 
 
-def expect(pieces: Sequence[Piece], files: int, frames: int, *, seed: int = 0) -> Expected | None:
+def expect(
+    pieces: Sequence[Piece], files: int, frames: int, *, written: int | None = None, seed: int = 0
+) -> Expected | None:
     """Scale up to ``files`` files with ``frames`` frames together; ``None`` without pieces.
+
+    Outputs are those of ``written`` frames, where that is another number: duplicates have outputs, and may be labelled
+    but once.
 
     The pieces must have been drawn with chances in proportion to frames, with replacement: then the mean of what a
     frame took in each, times all frames, is an unbiased total (Hansen and Hurwitz, 1943). The interval is the
@@ -70,10 +75,10 @@ def expect(pieces: Sequence[Piece], files: int, frames: int, *, seed: int = 0) -
     each = np.array([(p.seconds / p.frames, p.opening, p.written / p.frames) for p in pieces])
     means = np.vstack([each.mean(axis=0), _resampled(each, seed)])
     seconds = means[:, 0] * frames + means[:, 1] * files
-    written = means[:, 2] * frames
+    outputs = means[:, 2] * (frames if written is None else written)
     several = len(pieces) > 1
     return Expected(
-        _estimate(seconds, several), _estimate(written, several), len(pieces), sum(p.frames for p in pieces)
+        _estimate(seconds, several), _estimate(outputs, several), len(pieces), sum(p.frames for p in pieces)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vidinfer.archive.estimate import CONFIDENCE, Estimate, Expected, expect
@@ -13,7 +13,7 @@ from vidinfer.clock import Clock
 from vidinfer.config import RunConfig
 from vidinfer.errors import ModelUnavailable
 from vidinfer.progress import StopSignal
-from vidinfer.source import expand_sources
+from vidinfer.source import SourceFile, expand_sources
 
 __all__ = ["Outlook", "look_ahead"]
 
@@ -27,7 +27,7 @@ class Outlook:
     """Sources that came to nothing, a line each."""
     totals: Totals
     frames: int
-    """That a run decodes, with its options."""
+    """That a run decodes, with its options; those of duplicates only where it labels them once more."""
     sampled: float
     """Seconds of video that were to be measured; 0 for none."""
     seed: int
@@ -122,21 +122,16 @@ def look_ahead(
     config.require_offline()
     began = clock.now()
     expanded = expand_sources(config.sources)
-    done = 0
-
-    def advanced(count: int) -> None:
-        nonlocal done
-        done += count  # a number for the eye; two threads may show the same
-        surveyed(done, len(expanded.files))
-
-    files = survey(expanded.files, stopped=lambda: stop.requested, advanced=advanced)
+    files = _surveyed(expanded.files, stop, surveyed)
     took = clock.now() - began
     usable = [file for file in files if file.usable]
-    frames = sum(labelled_frames(file, config) for file in usable)
+    copies = [file for file in files if file.kind == "duplicate"]
+    labelled = usable if config.archive else usable + copies  # one process labels each; all have outputs
+    frames = sum(labelled_frames(file, config) for file in labelled)
     drawn = draw_pieces(usable, config, sample, seed=seed)
     pieces, unmeasured = [], ""
     try:
-        pieces = measure_pieces(drawn, len(usable), config, clock, stop, measuring) if drawn else []
+        pieces = measure_pieces(drawn, len(labelled), config, clock, stop, measuring) if drawn else []
     except ModelUnavailable as error:  # what the headers say is worth having all the same
         unmeasured = str(error)
     return Outlook(
@@ -146,8 +141,27 @@ def look_ahead(
         frames,
         sample,
         seed,
-        expect(pieces, len(usable), frames, seed=seed),
+        expect(
+            pieces,
+            len(labelled),
+            frames,
+            written=sum(labelled_frames(file, config) for file in usable + copies),
+            seed=seed,
+        ),
         price_per_hour,
         took,
         unmeasured,
     )
+
+
+def _surveyed(
+    files: Sequence[SourceFile], stop: StopSignal, told: Callable[[int, int], None]
+) -> list[Surveyed]:
+    done = 0
+
+    def advanced(count: int) -> None:
+        nonlocal done
+        done += count  # a number for the eye; two threads may show the same
+        told(done, len(files))
+
+    return survey(files, stopped=lambda: stop.requested, advanced=advanced)

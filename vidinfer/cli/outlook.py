@@ -92,7 +92,7 @@ def _expected(outlook: Outlook) -> str:
         rows.append(("cost", _with_interval(outlook.cost, lambda value: f"{value:,.2f}")))
     measured = (
         f"measured: {count(expected.pieces, 'piece')} ({expected.frames:,} frames), drawn with seed {outlook.seed} "
-        f"to make {outlook.sampled:g} s of video"
+        f"to make {outlook.sampled:g} s of video; starting, loading the model and the report come on top"
     )
     rate = outlook.frames / expected.seconds.value if expected.seconds.value else 0
     return f"expected on this machine, {outlook.frames:,} frames at {rate:.1f} frames/s\n{table(rows)}\n{measured}"

@@ -30,7 +30,8 @@ class RunFacts:
     """Its ``categories`` are empty where they were not written down."""
     live: bool
     frames: int | None
-    """That were decoded; ``None`` where only Parquet's metadata is there."""
+    """Of the video: counted, or claimed where the run ended before it did (``--end``, ``--max-frames``, Ctrl-C);
+    ``None`` where only Parquet's metadata is there."""
     records: int | None
     """That the label file must hold, where the run counted them."""
     fast_decoding: bool = False
@@ -97,10 +98,20 @@ def _facts(document: Mapping[str, Any], path: Path, categories: Any) -> RunFacts
         source=_source(source),
         model=_model(model, categories),
         live=live,
-        frames=ledger.get("decoded"),
+        frames=_frames(document, ledger.get("decoded"), found.get("frames")),
         records=None if live else _records(document.get("sinks") or (), path.name),
         fast_decoding=str(found.get("loop_filter", "")).startswith("skipped"),
     )
+
+
+def _frames(document: Mapping[str, Any], decoded: int | None, seen: int | None) -> int | None:
+    """A source that had a frame more than was asked for has not been read to its end."""
+    if decoded is None:
+        return None
+    more = seen is not None and seen > decoded
+    if not more and document.get("status") != "interrupted":
+        return decoded
+    return max(decoded + more, document["source"].get("frames_claimed") or 0)
 
 
 def _source(facts: Mapping[str, Any]) -> SourceInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = ["Loss", "Scanned", "scan_losses", "scan_unit"]
 ROWS = 4096
 """Frames in memory at a time."""
 NO_PTS = np.iinfo(np.int64).min
+_LOST = frozenset({"gap", "corrupt", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A stretch that could not be decoded, in units of the time base."""
+    """A stretch that was not labelled, in units of the time base."""
 
     first_pts: int | None
     last_pts: int | None
@@ -68,24 +69,36 @@ def scan_unit(path: Path) -> Iterator[Scanned]:
 
 
 def scan_losses(path: Path, most: int) -> list[Loss]:
-    """The first ``most`` gaps of a unit.
+    """The first ``most`` gaps of a unit, and stretches of frames one after the other that are corrupt or failed alike.
 
     Raises:
         DamagedUnit: the file is not whole.
     """
     found: list[Loss] = []
-    columns = ("outcome", "reason", "first_pts", "last_pts", "packets")
+    columns = ("outcome", "reason", "pts", "first_pts", "last_pts", "packets")
+    before: tuple[int, str, str] | None = None
+    row_of_batch = 0
     for batch in _batches(path, columns, needed="outcome"):
-        gaps = [i for i, outcome in enumerate(batch.column("outcome").to_pylist()) if outcome == "gap"]
-        if gaps:
-            rows = batch.take(gaps).to_pylist()
-            found += [
-                Loss(row["first_pts"], row["last_pts"], row["packets"] or 0, row["reason"] or "")
-                for row in rows[: most - len(found)]
-            ]
-        if len(found) >= most:
-            break
+        outcomes = batch.column("outcome").to_pylist()
+        lost = [i for i, outcome in enumerate(outcomes) if outcome in _LOST]
+        for at, row in zip(lost, batch.take(lost).to_pylist(), strict=True):
+            loss, now = _loss(row), (row_of_batch + at, row["outcome"], row["reason"] or "")
+            if now[1] != "gap" and before == (now[0] - 1, *now[1:]):
+                found[-1] = replace(found[-1], last_pts=loss.last_pts)
+            elif len(found) == most:
+                return found
+            else:
+                found.append(loss)
+            before = now
+        row_of_batch += len(outcomes)
     return found
+
+
+def _loss(row: dict[str, Any]) -> Loss:
+    if row["outcome"] == "gap":
+        return Loss(row["first_pts"], row["last_pts"], row["packets"] or 0, row["reason"] or "")
+    words = "corrupt" if row["outcome"] == "corrupt" else "the model failed"
+    return Loss(row["pts"], row["pts"], 0, f"{words}: {row['reason']}" if row["reason"] else words)
 
 
 def _batches(path: Path, columns: tuple[str, ...], needed: str) -> Iterator[Any]:

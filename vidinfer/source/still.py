@@ -59,10 +59,16 @@ def _image_at(folder: Path, pts: int) -> Path:
 
 
 def _from(container: InputContainer, stream: VideoStream, pts: int) -> Iterator[VideoFrame]:
-    """From the keyframe before, else from the beginning, until it is passed."""
-    for start in (pts, stream.start_time or 0):
+    """From the keyframe before, else from the beginning, until it is passed.
+
+    What is asked of the beginning is read before anything is searched: a lone image cannot be searched, and after it
+    was tried FFmpeg gives nothing, without an error.
+    """
+    begin = stream.start_time or 0
+    for start in (None, pts, begin) if pts <= begin else (pts, begin):
         try:
-            container.seek(start, stream=stream, backward=True)
+            if start is not None:
+                container.seek(start, stream=stream, backward=True)
         except av.FFmpegError:
             continue
         for number, frame in enumerate(container.decode(stream)):

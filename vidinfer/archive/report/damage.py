@@ -49,7 +49,8 @@ def _damaged(all_of_it: Gathered) -> str:
 def _gaps(losses: Losses | None) -> str:
     if losses is None:
         return ""
-    return "; ".join(safe(_gap(losses, gap)) for gap in losses.gaps)
+    told = [safe(_gap(losses, gap)) for gap in losses.gaps]
+    return "; ".join([*told, "and more"] if losses.more else told)
 
 
 def _gap(losses: Losses, gap: Loss) -> str:

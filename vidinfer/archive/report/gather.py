@@ -20,7 +20,7 @@ __all__ = ["DAMAGED", "Gathered", "Group", "Losses", "Slow", "Told", "gather"]
 DAMAGED = 50
 """Sources of which the gaps are told one by one."""
 GAPS = 5
-"""Gaps that are told of each."""
+"""Losses that are told of each."""
 SLOWEST = 8
 USUAL_RATE = 25.0
 """Frames a second of a source that does not say how long it is."""
@@ -56,6 +56,9 @@ class Losses:
     base: Fraction
     first_pts: int
     gaps: tuple[Loss, ...]
+    """Gaps, corrupt and failed frames: the first ``GAPS``."""
+    more: bool
+    """There are further ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +168,8 @@ def _read(result: Gathered, number: int, one: Told, offset: float, read: set[Pat
         length=seconds_of(one.row),
     )
     if one.row.status == "damaged" and len(result.losses) < DAMAGED:
-        gaps = [loss for path, _ in receipts for loss in scan_losses(path, GAPS)]
-        result.losses.append(Losses(number, base, first_pts, tuple(gaps[:GAPS])))
+        gaps = [loss for path, _ in receipts for loss in scan_losses(path, GAPS + 1)]
+        result.losses.append(Losses(number, base, first_pts, tuple(gaps[:GAPS]), len(gaps) > GAPS))
     if (audit := joined_facts([receipt.get("skip_static") for _, receipt in receipts])) is not None:
         result.audits.append(audit)
     new = [(path, receipt) for path, receipt in receipts if path not in read]

@@ -86,11 +86,13 @@ def _verdict(all_of_it: Gathered) -> str:
 
 def _tiles(run: RunFacts, all_of_it: Gathered) -> str:
     counts, total = all_of_it.found.counts, run.pace.total()
+    findings = int(counts.sum())
+    found = f"{'finding' if findings == 1 else 'findings'}, {_several(int((counts > 0).sum()), 'label')}"
     shown = [
         tile(number(len(all_of_it.told)), "sources"),
         tile(hours(all_of_it.seconds), "of video"),
         tile(number(all_of_it.ledger["decoded"]), "frames decoded"),
-        tile(number(int(counts.sum())), "findings, " + number(int((counts > 0).sum())) + " labels"),
+        tile(number(findings), found),
     ]
     if total.frames and run.seconds:
         shown.append(tile(number(total.frames / run.seconds), "frames/s in this run"))

@@ -50,6 +50,7 @@ figure{margin:0}
 padding:1rem;text-align:center}
 .still figcaption{padding:.45rem .6rem .55rem;font-size:.88rem;overflow-wrap:anywhere}
 .still figcaption b{display:flex;justify-content:space-between;gap:.5rem;font-size:.95rem}
+figcaption .dim{white-space:nowrap}
 details{margin:.3rem 0}summary{cursor:pointer;color:var(--accent)}
 pre{background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.6rem;white-space:pre-wrap;
 overflow-wrap:anywhere;font-size:.82rem;max-height:24rem;overflow:auto;margin:.3rem 0}
