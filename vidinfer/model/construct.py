@@ -88,11 +88,14 @@ def _built_as_trained(
 ) -> nn.Module:
     builder = get_model_builder(name)
     options: dict[str, Any] = {"weights": member, "progress": False}
+    network: nn.Module
     with seeded(), _one_at_a_time, _handing_out(member, state.tensors, categories), _warnings_untold():
         if name.startswith(_QUANTIZED):  # looks at the numbers while it is built
-            return builder(quantize=True, **options).eval()
-        with undrawn():
-            return builder(**options).eval()
+            network = builder(quantize=True, **options)
+        else:
+            with undrawn():
+                network = builder(**options)
+    return network.eval()
 
 
 def build_random(name: str, categories: int, **options: Any) -> nn.Module:
