@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.live.servers import packets_of, rtsp_server
+from tests.live.whole_runs import ReadingModel
 from tests.media import make_video, read_number
 from vidinfer.arrival import Received
 from vidinfer.clock import MonotonicClock
 from vidinfer.frame import Gap
 from vidinfer.source.live import open_live
 from vidinfer.stages import LiveSource
+from vidinfer.testing import FakeModel
 
 SIZE = (160, 120)
 
@@ -111,3 +113,15 @@ def numbers(
 def rest(source: LiveSource) -> list[Received | Gap]:
     """Everything until it ends."""
     return list(source)
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeModel]:
+    """Let ``label`` have this model, or one that reads the number in each picture."""
+
+    def use(fake: FakeModel | None = None) -> FakeModel:
+        fake = fake or ReadingModel()
+        monkeypatch.setattr("vidinfer.run_live.open_model", lambda *_, **__: fake)
+        return fake
+
+    return use

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.model.test_backends import (
+from tests.model.backends import (
     CPU,
     EAGER,
     HEIGHT,

@@ -25,6 +25,8 @@ from vidinfer.stats import LedgerSnapshot
 from vidinfer.status import LiveStatus, OutletStatus, StreamState, StreamStatus, Warned
 from vidinfer.testing import ArrayPicture
 
+RED = (200, 20, 20)
+
 MODEL = ModelInfo(
     "ssdlite320_mobilenet_v3_large", "detection", ("__background__", "person", "car"), "DEFAULT"
 )
@@ -155,3 +157,8 @@ def get(
         return answer.status, answer.headers, answer.read()
     finally:
         connection.close()
+
+
+def show_all(pictures: Any, number: int, size: tuple[int, int] = (640, 360)) -> None:
+    for index in range(len(pictures)):
+        pictures.show(index, picture(RED, size), entry(number), boxes((10, 10, 100, 100)))

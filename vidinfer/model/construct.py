@@ -88,9 +88,10 @@ def _built_as_trained(
 ) -> nn.Module:
     builder = get_model_builder(name)
     options: dict[str, Any] = {"weights": member, "progress": False}
+    network: nn.Module
     with seeded(), _one_at_a_time, _handing_out(member, state.tensors, categories), _warnings_untold():
         if name.startswith(_QUANTIZED):  # looks at the numbers while it is built
-            network: nn.Module = builder(quantize=True, **options)
+            network = builder(quantize=True, **options)
         else:
             with undrawn():
                 network = builder(**options)
