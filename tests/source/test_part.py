@@ -235,6 +235,33 @@ def test_a_file_that_is_cut_off_is_one_part(tmp_path: Path) -> None:
     assert "missing" in made.why or "damaged" in made.why
 
 
+def test_avi_without_its_index_is_not_cut_or_gives_the_part_up(tmp_path: Path) -> None:
+    """Its reader counts frames on from wherever it is."""
+    path = make_video(tmp_path / "a.avi", frames=60, codec="mjpeg", pix_fmt="yuvj420p", size=(320, 240))
+    whole = frames_of(path)
+    indexed = split(path, 10).parts
+    assert len(indexed) == 6
+    path.write_bytes(path.read_bytes().replace(b"idx1", b"JUNK").replace(b"indx", b"JUNK"))
+    assert frames_of(path) == whole
+    for part in {*indexed, *split(path, 10).parts}:
+        try:
+            found = frames_of(path, part)
+        except PartUnlike:
+            continue
+        assert found == whole[part.first : part.first + part.frames] or part == Part(None, None)
+
+
+def test_avi_of_pictures_that_stand_alone_is_cut_with_empty_chunks_in_it(tmp_path: Path) -> None:
+    """A chunk of no bytes is a frame that is shown once more: it takes time and gives none."""
+    path = make_video(tmp_path / "a.avi", frames=40, codec="mjpeg", pix_fmt="yuvj420p",
+                      pts=[t for t in range(80) if t % 8 < 4], rate=25)  # fmt: skip
+    whole = frames_of(path)
+    assert [pts for _, pts, *_ in whole] == [t for t in range(80) if t % 8 < 4]
+    parts = split(path, 10).parts
+    assert [frame for part in parts for frame in frames_of(path, part)] == whole
+    assert len(parts) == 4
+
+
 def test_a_file_that_was_changed_since_gives_the_part_up(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", frames=60, gop=10)
     last = split(path, 10).parts[-1]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from vidinfer.source.bits import Bits, units
 
-__all__ = ["Coded", "CodedReader", "reader_for"]
+__all__ = ["ALONE", "Coded", "CodedReader", "reader_for"]
 
 _HEAD = 8192
 """Bytes of a packet that are looked through for its first slice, before all are; x264 writes its settings first."""
@@ -37,12 +37,13 @@ class Coded(NamedTuple):
 
 CodedReader = Callable[[memoryview], Coded]
 
-_ALONE = frozenset({"mjpeg", "png", "prores", "dnxhd"})
+ALONE = frozenset({"mjpeg", "png", "prores", "dnxhd"})
+"""Codecs in which each picture stands alone."""
 
 
 def reader_for(codec: str, extradata: bytes | None) -> CodedReader | None:
     """The reader for packets of ``codec`` (FFmpeg's name) with such ``extradata``; ``None``: there is none."""
-    if codec in _ALONE:
+    if codec in ALONE:
         return lambda _: Coded(start=True, key=True, disposable=True)
     if codec == "h264":
         return _H264(extradata or b"")

@@ -76,6 +76,7 @@ class Groups:
         self,
         start: Shown,
         dts: int | None,
+        position: int | None,
         end: int | None,
         frames: Sequence[Shown],
         needed: Callable[[set[int]], int],
@@ -85,13 +86,14 @@ class Groups:
         Args:
             start: the picture that decoding begins with.
             dts: of its packet.
+            position: byte of the file at which that lies.
             end: ``pts`` of the next group's; ``None``: this is the last.
             frames: those displayed from ``start`` up to ``end``, in this order, with rising times.
             needed: how many packets have to be decoded for the frames of these times.
         """
         early = self._start is not None and start.pts * self._time_base < self._start
         before = None if self._sampler is None or not self._groups else self._sampler.remembered
-        part = Part(start.pts, end, self._index, 0, start.pts, dts, before, early)
+        part = Part(start.pts, end, self._index, 0, start.pts, dts, position, before, early)
         wanted, out, count = self._judged(frames)
         self._index += len(frames)
         if self.over and not count and self._groups:

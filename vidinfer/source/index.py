@@ -82,6 +82,7 @@ class _Indexer(SelectiveDecoder):
         self._found.add(
             _shown(start),
             start.packet.dts,
+            start.packet.pos,
             end,
             [_shown(one) for one in order],
             lambda wanted: len(packets_needed(group, following, wanted)),

@@ -163,6 +163,7 @@ def _take(packets: Iterator[_Packet], groups: Groups) -> list[_Packet]:
             groups.add(
                 _shown(group[0]),
                 group[0].dts,
+                group[0].position,
                 end,
                 [_shown(one) for one in unit],
                 partial(_reach, own),

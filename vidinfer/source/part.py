@@ -39,6 +39,8 @@ class Part:
     """Of the packet that decoding begins with."""
     dts: int | None = None
     """Of the same."""
+    position: int | None = None
+    """Byte of the file at which it lies; ``None``: not known."""
     before: Before | None = None
     """What the sampler that the file was cut for knows of the frames before it; ``None``: nothing."""
     early: bool = False
@@ -94,13 +96,19 @@ class PartPackets:
         for packet in self._container.demux(self._stream):
             if packet.size == 0 and packet.dts is None:
                 break
-            found = found or part.start is None or (packet.pts, packet.dts) == (part.pts, part.dts)
+            found = found or part.start is None or self._is_first(packet)
             if found and packet.size:
                 begun = begun or self._check_start(packet)
                 yield packet
             elif not found and self._has_passed(packet):
                 return False
         return found
+
+    def _is_first(self, packet: Packet[VideoStream]) -> bool:
+        """By its place, too: readers that lost their way in a file count on from wherever they were."""
+        part = self._part
+        there = part.position is None or packet.pos == part.position
+        return there and (packet.pts, packet.dts) == (part.pts, part.dts)
 
     def _has_passed(self, packet: Packet[VideoStream]) -> bool:
         return packet.dts is not None and self._part.dts is not None and packet.dts > self._part.dts

@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 
 from vidinfer.frame import FrameStamp, Gap
 from vidinfer.sampling import Sampler, Sampling
-from vidinfer.source.coded import Coded, CodedReader, reader_for
+from vidinfer.source.coded import ALONE, Coded, CodedReader, reader_for
 from vidinfer.source.decode import Decoded, Decoder, PassedOver
 from vidinfer.storage import Location
 
@@ -46,7 +46,7 @@ def why_everything(container: InputContainer, stream: VideoStream, sampling: Sam
     codec = stream.codec_context
     if reader_for(codec.codec.canonical_name, codec.extradata) is None:
         return f"what {codec.codec.canonical_name} pictures need is not told before they are decoded"
-    if container.format.name == "avi":
+    if container.format.name == "avi" and codec.codec.canonical_name not in ALONE:
         return "AVI stores no presentation times"
     return ""
 
