@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_builder
 
 from vidinfer.errors import ModelUnavailable
-from vidinfer.model.undrawn import undrawn
 from vidinfer.model.weights import State
 
 __all__ = ["build_from_file", "build_random", "build_trained", "load_into", "seeded"]
@@ -87,14 +86,9 @@ def _built_as_trained(
     name: str, member: WeightsEnum, state: State, categories: Sequence[str] | None
 ) -> nn.Module:
     builder = get_model_builder(name)
-    options: dict[str, Any] = {"weights": member, "progress": False}
-    network: nn.Module
+    quantized = {"quantize": True} if name.startswith(_QUANTIZED) else {}
     with seeded(), _one_at_a_time, _handing_out(member, state.tensors, categories), _warnings_untold():
-        if name.startswith(_QUANTIZED):  # looks at the numbers while it is built
-            network = builder(quantize=True, **options)
-        else:
-            with undrawn():
-                network = builder(**options)
+        network: nn.Module = builder(weights=member, progress=False, **quantized)
     return network.eval()
 
 
