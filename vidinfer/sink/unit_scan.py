@@ -79,9 +79,10 @@ def scan_losses(path: Path, most: int) -> list[Loss]:
     before: tuple[int, str, str] | None = None
     row_of_batch = 0
     for batch in _batches(path, columns, needed="outcome"):
-        outcomes = batch.column("outcome").to_pylist()
-        lost = [i for i, outcome in enumerate(outcomes) if outcome in _LOST]
-        for at, row in zip(lost, batch.take(lost).to_pylist(), strict=True):
+        outcomes = batch.column("outcome").dictionary_encode()
+        codes = [code for code, name in enumerate(outcomes.dictionary.to_pylist()) if name in _LOST]
+        lost = np.flatnonzero(np.isin(np.asarray(outcomes.indices), codes))
+        for at, row in zip(lost.tolist(), batch.take(lost).to_pylist(), strict=True):
             loss, now = _loss(row), (row_of_batch + at, row["outcome"], row["reason"] or "")
             if now[1] != "gap" and before == (now[0] - 1, *now[1:]):
                 found[-1] = replace(found[-1], last_pts=loss.last_pts)
@@ -90,7 +91,7 @@ def scan_losses(path: Path, most: int) -> list[Loss]:
             else:
                 found.append(loss)
             before = now
-        row_of_batch += len(outcomes)
+        row_of_batch += batch.num_rows
     return found
 
 
